@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel side and the user side agree on: every record of the ring buffer, every value of
+ * a map, with its size asserted. Included by BPF C and by user C; nothing else is shared.
+ *
+ * All integers are little-endian, times are CLOCK_MONOTONIC nanoseconds, sizes are bytes,
+ * pid is a process (kernel: tgid), tid a thread (kernel: pid), both in the initial pid namespace.
+ */
+#ifndef PYBPFPROF_ABI_H
+#define PYBPFPROF_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define ABI_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " changed size")
+
+enum {
+	ABI_COMM_BYTES = 16,
+	ABI_STACK_FRAMES = 256,	  /* Python frames kept of one stack: the deepest (innermost) ones */
+	ABI_WALK_FRAMES = 512,	  /* raw frames looked at, interpreter sentinels included */
+	ABI_KERNEL_FRAMES = 64,
+	ABI_NAME_BYTES = 256,
+	ABI_QUALNAME_BYTES = 512,
+	ABI_FILENAME_BYTES = 1024,
+	ABI_LINETABLE_BYTES = 8192,
+	ABI_USER_STACK_BYTES = 16384, /* copied for native unwinding (-n) */
+	ABI_LOCATOR_STEPS = 3,
+};
+
+/* An offset that a version of CPython does not have. */
+#define ABI_NO_OFFSET 0xffff
+
+enum drop_reason {
+	DROP_NONE,
+#define X(id, json_key, kind, words) DROP_##id,
+#include "pybpfprof/drops.def"
+#undef X
+	DROP_COUNT
+};
+
+/* ---- what the walker must know of one CPython build: offsets in bytes ---- */
+
+enum python_ip_kind {
+	PYTHON_IP_LASTI_BYTES,	 /* <= 3.9: int32, bytes into the bytecode */
+	PYTHON_IP_LASTI_UNITS,	 /* 3.10: int32, 2-byte units */
+	PYTHON_IP_POINTER,	 /* 3.11+: address inside co_code_adaptive */
+};
+
+struct python_layout {
+	__u16 tstate_next;
+	__u16 tstate_interp;
+	__u16 tstate_thread_id;
+	__u16 tstate_frame;	    /* the innermost frame; 3.11, 3.12: the _PyCFrame */
+	__u16 cframe_current_frame; /* 3.11, 3.12 only */
+	__u16 interp_next;
+	__u16 interp_threads_head;
+	__u16 runtime_interpreters_head;
+
+	__u16 frame_back;
+	__u16 frame_code;
+	__u16 frame_ip;
+	__u16 frame_owner;	/* 3.11+ */
+	__u16 frame_is_entry;	/* 3.11 */
+	__u16 frame_localsplus; /* also: how many bytes of a frame the walker reads */
+	__u16 frame_globals;
+
+	__u16 code_argcount;
+	__u16 code_flags;
+	__u16 code_firstlineno;
+	__u16 code_varnames; /* 3.11+: co_localsplusnames */
+	__u16 code_filename;
+	__u16 code_name;
+	__u16 code_qualname; /* 3.11+ */
+	__u16 code_linetable; /* <= 3.9: co_lnotab */
+	__u16 code_firsttraceable; /* 3.11+: int, in 2-byte units */
+	__u16 code_version; /* 3.12+: uint32, unique for each code object made */
+	__u16 code_adaptive; /* 3.11+: where the bytecode starts, inside the object */
+
+	__u16 unicode_hash;
+	__u16 unicode_length;
+	__u16 unicode_state;
+	__u16 unicode_ascii_data;
+	__u16 unicode_compact_data;
+	__u16 bytes_size;
+	__u16 bytes_data;
+	__u16 object_type;
+
+	__u8 unicode_kind_shift;
+	__u8 unicode_compact_bit;
+	__u8 unicode_ascii_bit;
+	__u8 ip_kind;	     /* enum python_ip_kind */
+	__u8 owner_sentinel; /* frame_owner >= this is no Python frame (3.12+: 3); 255: none such */
+	__u8 owner_generator; /* 1 in 3.11+ */
+	__u8 pointer_tag_mask; /* bits to clear in frame->code (3.14+: 7) */
+	__u8 minor;	     /* 11 for 3.11 */
+};
+ABI_ASSERT_SIZE(struct python_layout, 76);
+
+/*
+ * From the thread pointer (fsbase) to the current thread's PyThreadState:
+ * address = fsbase; repeat steps times: address = *(address + offset[i]).
+ * steps == 0: no such chain is known; search the interpreter's thread list for thread_id == fsbase.
+ */
+struct python_locator {
+	__u32 steps;
+	__s32 offset[ABI_LOCATOR_STEPS];
+};
+ABI_ASSERT_SIZE(struct python_locator, 16);
+
+/* Value of the `targets` map, key pid. */
+struct python_target {
+	__u64 runtime;	 /* address of _PyRuntime in the process */
+	__u64 code_type; /* address of PyCode_Type */
+	__u32 serial;	 /* which life of this pid: never reused in one run */
+	__u32 flags;	 /* enum python_target_flag */
+	struct python_locator locator;
+	struct python_layout layout;
+	__u32 reserved;
+};
+ABI_ASSERT_SIZE(struct python_target, 120);
+
+enum python_target_flag {
+	PYTHON_TARGET_FOLLOW = 1, /* forked children are targets too */
+};
+
+/* ---- records ---- */
+
+enum record_kind {
+	RECORD_NONE,
+	RECORD_SAMPLE,
+	RECORD_CODE,
+	RECORD_NATIVE,
+	RECORD_PROCESS_NEW,  /* in scope, on a CPU, and not classified yet */
+	RECORD_PROCESS_FORK,
+	RECORD_PROCESS_EXEC,
+	RECORD_PROCESS_EXIT,
+	RECORD_THREAD_EXIT,
+	RECORD_KIND_COUNT
+};
+
+struct record_header {
+	__u64 time_ns;
+	__u32 pid;
+	__u32 tid;
+	__u32 serial; /* of the target; 0: not a known Python process */
+	__u16 kind;   /* enum record_kind */
+	__u16 cpu;
+};
+ABI_ASSERT_SIZE(struct record_header, 24);
+
+enum frame_flag {
+	/* Between this frame and the next inner one the interpreter was entered anew from C. */
+	FRAME_ENTRY = 1,
+};
+
+struct record_frame {
+	__u32 code_id;	/* of an earlier RECORD_CODE; 0: unreadable */
+	__s32 lasti;	/* bytes into the bytecode, negative: not started */
+};
+ABI_ASSERT_SIZE(struct record_frame, 8);
+
+/* One sample: innermost frame first. Sent with only `frame_count` frames. */
+struct record_sample {
+	struct record_header header;
+	__u16 frame_count;
+	__u8 status; /* enum drop_reason, DROP_NONE: the stack is whole */
+	__u8 has_native; /* a RECORD_NATIVE of the same tid and time went before */
+	__u8 in_kernel; /* the sample hit kernel code */
+	__u8 is_python; /* the thread has a Python thread state */
+	__u16 reserved;
+	struct record_frame frames[ABI_STACK_FRAMES];
+};
+ABI_ASSERT_SIZE(struct record_sample, 24 + 8 + 8 * ABI_STACK_FRAMES);
+
+/* A str as it lies in memory: `length` code points of `kind` bytes; `bytes` of them follow. */
+struct record_text {
+	__u32 length;
+	__u16 bytes;
+	__u8 kind; /* 1, 2, 4; 0: unreadable */
+	__u8 ascii;
+};
+ABI_ASSERT_SIZE(struct record_text, 8);
+
+/* Sent once for each code object, before the first sample that names it. */
+struct record_code {
+	struct record_header header;
+	__u64 code;	 /* address in the target */
+	__u64 identity;	 /* what told this code object from others at that address */
+	__u64 linetable; /* address of the line table's bytes */
+	__u64 globals;	 /* address of the frame's globals when first seen, 0 unknown */
+	__u32 code_id;
+	__s32 firstlineno;
+	__u32 flags; /* co_flags */
+	__u32 linetable_length; /* the whole table's bytes; those not sent must be read by address */
+	__u32 linetable_bytes;	/* sent */
+	__u32 reserved;
+	struct record_text name_text;
+	struct record_text qualname_text;
+	struct record_text filename_text;
+	char name[ABI_NAME_BYTES];
+	char qualname[ABI_QUALNAME_BYTES];
+	char filename[ABI_FILENAME_BYTES];
+	char table[ABI_LINETABLE_BYTES]; /* last: sent with only `linetable_bytes` */
+};
+ABI_ASSERT_SIZE(struct record_code, 24 + 32 + 24 + 24 + 256 + 512 + 1024 + 8192);
+
+/* Kernel addresses, user registers and a copy of the user stack's top, for -n and -k. */
+struct record_native {
+	struct record_header header;
+	__u64 ip;
+	__u64 sp;
+	__u64 bp;
+	__u64 rbx, r12, r13, r14, r15; /* the callee-saved rest, which unwind tables may need */
+	__u32 kernel_count;
+	__u32 stack_bytes; /* copied from `sp` up */
+	__u64 kernel[ABI_KERNEL_FRAMES];
+	char stack[ABI_USER_STACK_BYTES]; /* last: sent with only `stack_bytes` */
+};
+ABI_ASSERT_SIZE(struct record_native, 24 + 64 + 8 + 8 * ABI_KERNEL_FRAMES + ABI_USER_STACK_BYTES);
+
+struct record_process {
+	struct record_header header; /* pid: the process meant (for a fork, the child) */
+	__u32 parent_pid;
+	__u32 parent_serial;
+	__s32 exit_code; /* as waitpid() gives it; RECORD_PROCESS_EXIT only */
+	__u32 reserved;
+	__u64 cpu_ns; /* RECORD_THREAD_EXIT: CPU time of the thread's whole life */
+	__u64 start_ns; /* CLOCK_BOOTTIME at which the thread started */
+	char comm[ABI_COMM_BYTES];
+};
+ABI_ASSERT_SIZE(struct record_process, 24 + 16 + 16 + ABI_COMM_BYTES);
+
+#endif
