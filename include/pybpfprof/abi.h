@@ -124,6 +124,15 @@ enum python_target_flag {
 	PYTHON_TARGET_FOLLOW = 1, /* forked children are targets too */
 };
 
+/* Value of the per-CPU `stats` map. */
+struct kernel_stats {
+	__u64 hits;	 /* probe hits that did work for a target */
+	__u64 target_ns; /* time spent in our programs while a target's thread was current */
+	__u64 records;	 /* delivered */
+	__u64 drops[DROP_COUNT];
+};
+ABI_ASSERT_SIZE(struct kernel_stats, 24 + 8 * DROP_COUNT);
+
 /* ---- records ---- */
 
 enum record_kind {
@@ -149,13 +158,14 @@ struct record_header {
 };
 ABI_ASSERT_SIZE(struct record_header, 24);
 
-enum frame_flag {
-	/* Between this frame and the next inner one the interpreter was entered anew from C. */
-	FRAME_ENTRY = 1,
-};
+/*
+ * In record_frame.code_id: C entered the interpreter anew to run this frame, so that native frames
+ * may lie between it and the next outer Python frame.
+ */
+#define FRAME_ENTRY_BIT 0x80000000u
 
 struct record_frame {
-	__u32 code_id;	/* of an earlier RECORD_CODE; 0: unreadable */
+	__u32 code_id;	/* of an earlier RECORD_CODE, with FRAME_ENTRY_BIT; 0: unreadable */
 	__s32 lasti;	/* bytes into the bytecode, negative: not started */
 };
 ABI_ASSERT_SIZE(struct record_frame, 8);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Processes and threads beginning and ending. A forked child of a target is a target at once, in
+ * the kernel, before it can run; an exec takes the old interpreter away at once.
+ */
+#include "core/maps.h"
+#include "core/scope.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+const volatile bool lifecycle_follow_all; /* every child of a target is one, whatever its flags */
+
+/* User space numbers the targets it finds from 1, forked ones are numbered here. */
+__u32 next_fork_serial = 0x80000000;
+
+static __always_inline void process_fill(struct record_process *record, __u16 kind,
+					 struct task_struct *task, __u32 serial)
+{
+	header_fill(&record->header, kind, bpf_ktime_get_ns(), serial);
+	record->header.pid = task->tgid;
+	record->header.tid = task->pid;
+	record->start_ns = task->start_boottime;
+	record->cpu_ns = task->se.sum_exec_runtime;
+	bpf_probe_read_kernel(record->comm, sizeof(record->comm), task->comm);
+}
+
+SEC("?tp_btf/sched_process_fork")
+int BPF_PROG(lifecycle__fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 parent_pid = parent->tgid, pid = child->tgid, one = 1;
+	struct python_target *target, copy;
+	struct record_process record = {};
+
+	if (pid == parent_pid)
+		return 0; /* a thread */
+	target = bpf_map_lookup_elem(&targets, &parent_pid);
+	if (bpf_map_lookup_elem(&followed, &parent_pid))
+		bpf_map_update_elem(&followed, &pid, &one, BPF_ANY);
+	else if (!target || scope_kind == SCOPE_TARGETS)
+		return 0;
+	process_fill(&record, RECORD_PROCESS_FORK, child, 0);
+	record.parent_pid = parent_pid;
+	if (target) {
+		copy = *target;
+		copy.serial = __sync_fetch_and_add(&next_fork_serial, 1);
+		record.parent_serial = target->serial;
+		record.header.serial = copy.serial;
+		if (bpf_map_update_elem(&targets, &pid, &copy, BPF_ANY))
+			drop(DROP_PROCESS_TABLE_FULL);
+	}
+	emit_now(&record, sizeof(record));
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(lifecycle__exec, struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	struct python_target *target = bpf_map_lookup_elem(&targets, &pid);
+	struct record_process record = {};
+	bool known = target != NULL;
+
+	if (!known && !scope_holds(pid))
+		return 0;
+	process_fill(&record, RECORD_PROCESS_EXEC, task, known ? target->serial : 0);
+	if (known)
+		bpf_map_delete_elem(&targets, &pid);
+	bpf_map_delete_elem(&questions, &pid);
+	emit_now(&record, sizeof(record));
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(lifecycle__exit, struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	struct python_target *target = bpf_map_lookup_elem(&targets, &pid);
+	bool is_followed = bpf_map_lookup_elem(&followed, &pid) != NULL;
+	struct record_process record = {};
+
+	if (!target && !is_followed)
+		return 0;
+	process_fill(&record, RECORD_THREAD_EXIT, task, target ? target->serial : 0);
+	emit(&record, sizeof(record));
+	if (task->signal->live.counter > 0)
+		return 0;
+	record.header.kind = RECORD_PROCESS_EXIT;
+	record.exit_code = task->signal->group_exit_code;
+	if (!record.exit_code)
+		record.exit_code = task->exit_code;
+	if (target)
+		bpf_map_delete_elem(&targets, &pid);
+	bpf_map_delete_elem(&followed, &pid);
+	bpf_map_delete_elem(&questions, &pid);
+	emit_now(&record, sizeof(record));
+	return 0;
+}

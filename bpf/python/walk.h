@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Walking the Python frames of one thread, innermost first, one step a call.
+ *
+ * 3.11+ keeps frames side by side in a chunk of memory, the outer ones below: one read brings a
+ * window with many of them, since a read's price hardly depends on its size. Before that a frame
+ * is an object of its own. Generators' frames lie in their generators, in every version.
+ *
+ * The walk looks at a bounded number of raw frames, so that a forged cycle ends it.
+ */
+#ifndef PYBPFPROF_BPF_WALK_H
+#define PYBPFPROF_BPF_WALK_H
+
+#include "python/code.h"
+#include "python/read.h"
+
+enum {
+	WALK_WINDOW_BYTES = 2048, /* a power of two: offsets are masked with it */
+	WALK_FRAME_BYTES = 128,	  /* the part of a frame any version needs */
+};
+
+struct walk {
+	__u64 next;	    /* address of the frame to look at */
+	__u64 window_start; /* address the window's first byte was read from */
+	__u64 window_bytes; /* of them, readable */
+	__u64 frame;	    /* what the last step found: */
+	__u64 code;
+	__u64 ip;	    /* the word at frame_ip, as it lies there */
+	__u64 globals;
+	__u32 owner;
+	__u32 is_entry;	    /* C entered the interpreter at this frame */
+	char window[WALK_WINDOW_BYTES + WALK_FRAME_BYTES];
+};
+
+enum walk_step {
+	WALK_FRAME,    /* a frame lies in walk->frame, code, ip */
+	WALK_SENTINEL, /* the interpreter's own marker between C and Python */
+	WALK_END,
+	WALK_UNREADABLE,
+};
+
+static __always_inline void walk_start(struct walk *walk, __u64 frame)
+{
+	walk->next = frame;
+	walk->window_start = 0;
+	walk->window_bytes = 0;
+}
+
+/* Makes the window hold the whole frame at `address`. */
+static __always_inline long walk_window_fill(const struct python_target *target, struct walk *walk,
+					     __u64 address)
+{
+	__u32 bytes = target->layout.frame_localsplus;
+
+	if (address >= walk->window_start &&
+	    address + bytes <= walk->window_start + walk->window_bytes)
+		return 0;
+	if (target->layout.frame_owner != ABI_NO_OFFSET) {
+		walk->window_start = address + bytes - WALK_WINDOW_BYTES;
+		walk->window_bytes = WALK_WINDOW_BYTES;
+		if (!read_user(walk->window, WALK_WINDOW_BYTES, walk->window_start))
+			return 0;
+	}
+	walk->window_start = address;
+	walk->window_bytes = WALK_FRAME_BYTES;
+	return read_user(walk->window, WALK_FRAME_BYTES, address);
+}
+
+static __always_inline __u64 walk_field(const struct walk *walk, __u64 address)
+{
+	__u64 offset = (address - walk->window_start) & (WALK_WINDOW_BYTES - 1);
+
+	return *(const __u64 *)(walk->window + offset);
+}
+
+static __always_inline __u32 walk_byte(const struct walk *walk, __u64 address)
+{
+	__u64 offset = (address - walk->window_start) & (WALK_WINDOW_BYTES - 1);
+
+	return *(const __u8 *)(walk->window + offset);
+}
+
+static __always_inline enum walk_step walk_step(const struct python_target *target,
+						struct walk *walk)
+{
+	const struct python_layout *layout = &target->layout;
+	__u64 frame = walk->next;
+
+	if (!frame)
+		return WALK_END;
+	if (walk_window_fill(target, walk, frame))
+		return WALK_UNREADABLE;
+	walk->frame = frame;
+	walk->next = walk_field(walk, frame + layout->frame_back);
+	walk->owner = 0;
+	/* <= 3.10 every frame is a C call of its own. */
+	walk->is_entry = 1;
+	if (layout->frame_owner != ABI_NO_OFFSET) {
+		walk->owner = walk_byte(walk, frame + layout->frame_owner);
+		if (walk->owner >= layout->owner_sentinel)
+			return WALK_SENTINEL;
+		walk->is_entry = layout->frame_is_entry != ABI_NO_OFFSET
+					 ? walk_byte(walk, frame + layout->frame_is_entry)
+					 : 0;
+	}
+	walk->code = walk_field(walk, frame + layout->frame_code) &
+		     ~(__u64)layout->pointer_tag_mask;
+	walk->ip = walk_field(walk, frame + layout->frame_ip);
+	walk->globals = layout->frame_globals != ABI_NO_OFFSET
+				? walk_field(walk, frame + layout->frame_globals)
+				: 0;
+	return WALK_FRAME;
+}
+
+/*
+ * The instruction's offset in bytes, by the head of the frame's code object. False: the frame is
+ * not complete yet (3.11+: it is being made, or is a shim CPython hides from its own tracebacks).
+ */
+static __always_inline bool walk_lasti(const struct python_target *target, const struct walk *walk,
+				       const struct code_head *head, __s32 *lasti)
+{
+	const struct python_layout *layout = &target->layout;
+	__s64 offset;
+
+	if (layout->ip_kind == PYTHON_IP_POINTER) {
+		offset = (__s64)(walk->ip - (head->address + layout->code_adaptive));
+		if (walk->owner != layout->owner_generator &&
+		    offset < 2 * (__s64)code_field32(head, layout->code_firsttraceable))
+			return false;
+	} else {
+		offset = (__s32)walk->ip;
+		if (layout->ip_kind == PYTHON_IP_LASTI_UNITS)
+			offset *= 2;
+	}
+	if (offset > 0x7fffffff)
+		offset = 0x7fffffff;
+	if (offset < -1)
+		offset = -1;
+	*lasti = offset;
+	return true;
+}
+
+#endif

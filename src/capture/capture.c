@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See capture.h. Opening, loading, attaching; targets; the ring buffer. */
+#include "capture/capture.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "capture/knobs.h"
+#include "pybpfprof.skel.h"
+
+/* A run of samples this long must fit between two drains, many times over. */
+enum { RING_BYTES_DEFAULT = 1 << 20, RING_BYTES_NATIVE = 1 << 24 };
+
+static const char *const FAMILY_PREFIX[] = {
+#define X(id, prefix) [PROBE_##id] = prefix,
+#include "capture/probes.def"
+#undef X
+};
+
+struct capture {
+	struct capture_options options;
+	struct pybpfprof_bpf *skeleton;
+	struct ring_buffer *ring;
+	struct bpf_link **links;
+	size_t link_count;
+	uint32_t next_serial;
+	int cpu_count;
+	capture_record_fn on_record; /* during a drain */
+	void *on_record_arg;
+	int drained;
+};
+
+static int obstacle_say(char *obstacle, size_t size, int error, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static int obstacle_say(char *obstacle, size_t size, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(obstacle, size, format, args);
+	va_end(args);
+	return error;
+}
+
+static int libbpf_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[1024];
+
+	if (level == LIBBPF_DEBUG || log_level() < LOG_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("%s", line);
+	return 0;
+}
+
+/* The family of a program named <family>__<hook>; PROBE_FAMILY_COUNT: none. */
+static enum probe_family program_family(const struct bpf_program *program)
+{
+	const char *name = bpf_program__name(program);
+
+	for (int family = 0; family < PROBE_FAMILY_COUNT; family++) {
+		size_t length = strlen(FAMILY_PREFIX[family]);
+
+		if (!strncmp(name, FAMILY_PREFIX[family], length) &&
+		    !strncmp(name + length, "__", 2))
+			return family;
+	}
+	return PROBE_FAMILY_COUNT;
+}
+
+static int capture_tune(struct capture *capture)
+{
+	const struct capture_options *options = &capture->options;
+	struct bpf_object *object = capture->skeleton->obj;
+	struct bpf_program *program;
+	uint32_t ring_bytes = options->ring_bytes;
+	int error;
+
+	bpf_object__for_each_program(program, object)
+	{
+		enum probe_family family = program_family(program);
+		bool wanted = family < PROBE_FAMILY_COUNT && options->families >> family & 1;
+
+		bpf_program__set_autoload(program, wanted);
+	}
+	if (!ring_bytes)
+		ring_bytes = options->native ? RING_BYTES_NATIVE : RING_BYTES_DEFAULT;
+	error = bpf_map__set_max_entries(capture->skeleton->maps.records, ring_bytes);
+	if (!error)
+		error = bpf_map__set_max_entries(capture->skeleton->maps.sample_by_cpu,
+						 capture->cpu_count);
+	if (!error)
+		error = knob_set(object, "sample_native", options->native);
+	if (!error)
+		error = knob_set(object, "sample_kernel", options->kernel);
+	if (!error)
+		error = knob_set(object, "scope_kind", options->scope);
+	if (!error)
+		error = knob_set(object, "scope_self_pid", getpid());
+	return error;
+}
+
+static int on_ring_record(void *arg, void *record, size_t size)
+{
+	struct capture *capture = arg;
+
+	capture->drained++;
+	return capture->on_record(capture->on_record_arg, record, size);
+}
+
+static int capture_cgroup_set(struct capture *capture)
+{
+	uint32_t zero = 0;
+	int fd = open(capture->options.cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint32_t value = fd;
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.scope_cgroup), &zero,
+				    &value, BPF_ANY);
+	close(fd);
+	return error;
+}
+
+int capture_open(const struct capture_options *options, struct capture **out, char *obstacle,
+		 size_t obstacle_size)
+{
+	struct capture *capture = calloc(1, sizeof(*capture));
+	int error;
+
+	if (!capture)
+		return obstacle_say(obstacle, obstacle_size, -ENOMEM, "out of memory");
+	capture->options = *options;
+	capture->cpu_count = libbpf_num_possible_cpus();
+	libbpf_set_print(libbpf_print);
+	capture->skeleton = pybpfprof_bpf__open();
+	if (!capture->skeleton) {
+		error = obstacle_say(obstacle, obstacle_size, -errno,
+				     "the BPF object cannot be opened: %s", strerror(errno));
+		goto fail;
+	}
+	error = capture_tune(capture);
+	if (error) {
+		obstacle_say(obstacle, obstacle_size, error, "the BPF object cannot be tuned: %s",
+			     strerror(-error));
+		goto fail;
+	}
+	error = pybpfprof_bpf__load(capture->skeleton);
+	if (error) {
+		obstacle_say(obstacle, obstacle_size, error,
+			     "the kernel refused our BPF programs: %s (see: pybpfprof doctor)",
+			     strerror(-error));
+		goto fail;
+	}
+	if (options->scope == CAPTURE_CGROUP) {
+		error = capture_cgroup_set(capture);
+		if (error) {
+			obstacle_say(obstacle, obstacle_size, error, "cgroup '%s': %s",
+				     options->cgroup_path, strerror(-error));
+			goto fail;
+		}
+	}
+	capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.records),
+					 on_ring_record, capture, NULL);
+	if (!capture->ring) {
+		error = obstacle_say(obstacle, obstacle_size, -errno,
+				     "the ring buffer cannot be mapped: %s", strerror(errno));
+		goto fail;
+	}
+	*out = capture;
+	return 0;
+fail:
+	capture_free(capture);
+	return error;
+}
+
+static int link_keep(struct capture *capture, struct bpf_link *link)
+{
+	struct bpf_link **links;
+
+	if (!link)
+		return -errno;
+	links = reallocarray(capture->links, capture->link_count + 1, sizeof(*links));
+	if (!links) {
+		bpf_link__destroy(link);
+		return -ENOMEM;
+	}
+	capture->links = links;
+	capture->links[capture->link_count++] = link;
+	return 0;
+}
+
+static int clock_attach(struct capture *capture, const struct bpf_program *program, int cpu)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = 1000000000ull / capture->options.rate_hz,
+	};
+	int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	int error;
+
+	if (fd < 0)
+		return errno == ENODEV ? 0 : -errno; /* ENODEV: that CPU is offline */
+	error = link_keep(capture, bpf_program__attach_perf_event(program, fd));
+	if (error)
+		close(fd);
+	return error;
+}
+
+static int program_attach(struct capture *capture, struct bpf_program *program)
+{
+	int error = 0;
+
+	if (bpf_program__type(program) != BPF_PROG_TYPE_PERF_EVENT)
+		return link_keep(capture, bpf_program__attach(program));
+	for (int cpu = 0; cpu < capture->cpu_count && !error; cpu++)
+		error = clock_attach(capture, program, cpu);
+	return error;
+}
+
+int capture_attach(struct capture *capture, char *obstacle, size_t obstacle_size)
+{
+	struct bpf_program *program;
+	int error;
+
+	bpf_object__for_each_program(program, capture->skeleton->obj)
+	{
+		if (!bpf_program__autoload(program))
+			continue;
+		error = program_attach(capture, program);
+		if (error)
+			return obstacle_say(obstacle, obstacle_size, error,
+					    "%s cannot be attached: %s (see: pybpfprof doctor)",
+					    bpf_program__name(program), strerror(-error));
+	}
+	return 0;
+}
+
+void capture_detach(struct capture *capture)
+{
+	while (capture->link_count)
+		bpf_link__destroy(capture->links[--capture->link_count]);
+}
+
+void capture_free(struct capture *capture)
+{
+	if (!capture)
+		return;
+	capture_detach(capture);
+	free(capture->links);
+	ring_buffer__free(capture->ring);
+	pybpfprof_bpf__destroy(capture->skeleton);
+	free(capture);
+}
+
+int capture_target_add(struct capture *capture, pid_t pid, const struct python_target *target,
+		       uint32_t *serial)
+{
+	struct python_target value = *target;
+	uint32_t key = pid;
+	int error;
+
+	value.serial = ++capture->next_serial;
+	error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.targets), &key, &value,
+				    BPF_ANY);
+	if (!error)
+		*serial = value.serial;
+	return error;
+}
+
+int capture_target_remove(struct capture *capture, pid_t pid)
+{
+	uint32_t key = pid;
+
+	return bpf_map_delete_elem(bpf_map__fd(capture->skeleton->maps.targets), &key);
+}
+
+int capture_follow(struct capture *capture, pid_t pid)
+{
+	uint32_t key = pid, one = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.followed), &key, &one,
+				   BPF_ANY);
+}
+
+int capture_drain(struct capture *capture, int timeout_ms, int other_fd, capture_record_fn on_record,
+		  void *arg)
+{
+	struct pollfd fds[2] = {
+		{ .fd = ring_buffer__epoll_fd(capture->ring), .events = POLLIN },
+		{ .fd = other_fd, .events = POLLIN },
+	};
+	int error;
+
+	if (timeout_ms && poll(fds, 2, timeout_ms) < 0 && errno != EINTR)
+		return -errno;
+	capture->on_record = on_record;
+	capture->on_record_arg = arg;
+	capture->drained = 0;
+	/* Not ring_buffer__poll(): most records never signal, they are there all the same. */
+	error = ring_buffer__consume(capture->ring);
+	return error < 0 ? error : capture->drained;
+}
+
+int capture_stats(struct capture *capture, struct kernel_stats *sum)
+{
+	struct kernel_stats *each = calloc(capture->cpu_count, sizeof(*each));
+	uint64_t *words = (uint64_t *)sum;
+	uint32_t zero = 0;
+	int error;
+
+	if (!each)
+		return -ENOMEM;
+	error = bpf_map_lookup_elem(bpf_map__fd(capture->skeleton->maps.stats), &zero, each);
+	if (!error) {
+		memset(sum, 0, sizeof(*sum));
+		for (int cpu = 0; cpu < capture->cpu_count; cpu++) {
+			const uint64_t *add = (const uint64_t *)&each[cpu];
+
+			for (size_t i = 0; i < sizeof(*sum) / sizeof(*words); i++)
+				words[i] += add[i];
+		}
+	}
+	free(each);
+	return error;
+}

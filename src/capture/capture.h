@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel side, loaded and run: open, tune, load, attach, drain, close. The only room that
+ * knows libbpf. Every function returns 0 or -errno; the words for the user are in `obstacle`.
+ * Not thread-safe; one capture at a time in a process is enough.
+ */
+#ifndef PYBPFPROF_CAPTURE_CAPTURE_H
+#define PYBPFPROF_CAPTURE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "pybpfprof/abi.h"
+
+enum probe_family {
+#define X(id, prefix) PROBE_##id,
+#include "capture/probes.def"
+#undef X
+	PROBE_FAMILY_COUNT
+};
+
+enum capture_scope { CAPTURE_TARGETS, CAPTURE_ALL, CAPTURE_CGROUP };
+
+struct capture_options {
+	uint32_t families; /* bits: 1 << enum probe_family */
+	uint32_t rate_hz;  /* of PROBE_SAMPLE */
+	bool native;	   /* user stacks for unwinding with each sample */
+	bool kernel;	   /* kernel stacks with each sample */
+	enum capture_scope scope;
+	const char *cgroup_path; /* CAPTURE_CGROUP: the directory */
+	uint32_t ring_bytes;	 /* a power of two; 0: what suits the rate */
+};
+
+struct capture;
+
+/*
+ * Opens, tunes and loads the programs; nothing runs yet. On error `obstacle` (size at least 256)
+ * holds one plain line.
+ */
+int capture_open(const struct capture_options *options, struct capture **out, char *obstacle,
+		 size_t obstacle_size);
+/* Attaches everything; from here on records come. */
+int capture_attach(struct capture *capture, char *obstacle, size_t obstacle_size);
+/* Takes every probe away; records already made can still be drained. Idempotent. */
+void capture_detach(struct capture *capture);
+void capture_free(struct capture *capture); /* takes NULL */
+
+/*
+ * Makes `pid` a target (or replaces what was known of it) and gives it a serial that no other
+ * process of this run has, in *serial.
+ */
+int capture_target_add(struct capture *capture, pid_t pid, const struct python_target *target,
+		       uint32_t *serial);
+int capture_target_remove(struct capture *capture, pid_t pid);
+/* Everything `pid` forks or execs from now on is in scope. */
+int capture_follow(struct capture *capture, pid_t pid);
+
+/* Called for each record; the bytes are borrowed and 8-aligned. Non-zero stops the drain. */
+typedef int (*capture_record_fn)(void *arg, const void *record, size_t size);
+/*
+ * Waits up to timeout_ms for an urgent record or until *other_fd (-1: none) is readable, then hands
+ * over everything there is. Records handed over, or -errno.
+ */
+int capture_drain(struct capture *capture, int timeout_ms, int other_fd, capture_record_fn on_record,
+		  void *arg);
+int capture_stats(struct capture *capture, struct kernel_stats *sum);
+
+#endif
