@@ -19,6 +19,8 @@ void text_append_json(struct buffer *out, const char *bytes, size_t length);
 void text_append_html(struct buffer *out, const char *bytes, size_t length);
 /* Columns a terminal needs (wcwidth-like; wide East Asian characters count 2). */
 size_t text_width(const char *utf8);
+/* Appends `utf8` (safe text), its middle replaced by an ellipsis where it needs over `columns`. */
+void text_append_fitted(struct buffer *out, const char *utf8, size_t columns);
 /* Shell-like match with * ? [..]; the whole string must match. */
 bool text_glob(const char *pattern, const char *string);
 
