@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the three files of the parser share: config.c, config_value.c, config_check.c; private. */
+#ifndef PYBPFPROF_CLI_CONFIG_PARSE_H
+#define PYBPFPROF_CLI_CONFIG_PARSE_H
+
+#include "cli/config.h"
+#include "cli/options.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+struct parse {
+	struct config *config;
+	const struct config_host *host;
+	struct buffer *message;
+	bool max_overhead_given;
+};
+
+/* All ints: 0; -EINVAL with one line appended to parse->message; -ENOMEM. */
+
+/* config_value.c */
+int config_apply_flag(struct parse *parse, enum option_id id);
+int config_apply_value(struct parse *parse, enum option_id id, const char *text);
+
+/* config_check.c: what only the whole command line can tell. */
+int config_check_target(struct parse *parse);
+int config_check_reports(struct parse *parse);
+
+/* "" for the command without a name. */
+const char *config_command_name(enum command_id command);
+/* Index of the word in `words`, `count` when it is none of them. */
+size_t config_word_index(const char *word, size_t length, const char *const *words, size_t count);
+/* Makes room for one more element and returns it, zeroed; NULL when out of memory. */
+void *config_array_grow(void *array_pointer, size_t *count, size_t element_bytes);
+
+#endif

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What each option does to the config, and what is said of a value that is none. */
+#include <errno.h>
+#include <string.h>
+
+#include "cli/config_parse.h"
+#include "cli/value.h"
+
+enum { RATE_MAX_HZ = 20000 };
+
+static const char *const mode_names[] = {
+#define MODE(id, name, words) name,
+#define MODE_LATER(name)
+#include "cli/modes.def"
+#undef MODE
+#undef MODE_LATER
+};
+
+static const char *const modes_later[] = {
+#define MODE(id, name, words)
+#define MODE_LATER(name) name,
+#include "cli/modes.def"
+#undef MODE
+#undef MODE_LATER
+};
+
+/* In the order of enum rollup_by and enum rollup_sort. */
+static const char *const by_names[] = { "function", "class", "module", "line", "thread", "process" };
+static const char *const sort_names[] = { "self", "total", "name", "samples" };
+
+static void append_words(struct buffer *message, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		buffer_printf(message, "%s%s", i ? ", " : "", words[i]);
+}
+
+static int refuse_word(struct buffer *message, const char *what, const char *word, size_t length,
+		       const char *const *words, size_t count)
+{
+	buffer_printf(message, "unknown %s '%.*s'; known: ", what, (int)length, word);
+	append_words(message, words, count);
+	return -EINVAL;
+}
+
+static int set_pids(struct parse *parse, const char *text)
+{
+	struct config *config = parse->config;
+
+	for (;;) {
+		size_t length = strcspn(text, ",");
+		bool known = false;
+		pid_t pid, *slot;
+
+		if (value_pid(text, length, &pid)) {
+			buffer_printf(parse->message, "'%.*s' is not a process id", (int)length,
+				      text);
+			return -EINVAL;
+		}
+		for (size_t i = 0; i < config->pid_count; i++)
+			known = known || config->pids[i] == pid;
+		if (!known) {
+			slot = config_array_grow(&config->pids, &config->pid_count, sizeof(*slot));
+			if (!slot)
+				return -ENOMEM;
+			*slot = pid;
+		}
+		if (!text[length])
+			return 0;
+		text += length + 1;
+	}
+}
+
+static int set_modes(struct parse *parse, const char *text)
+{
+	for (;;) {
+		size_t length = strcspn(text, ",");
+		size_t mode = config_word_index(text, length, mode_names, CONFIG_MODE_COUNT);
+
+		if (mode == CONFIG_MODE_COUNT) {
+			if (config_word_index(text, length, modes_later, COUNT_OF(modes_later)) ==
+			    COUNT_OF(modes_later))
+				return refuse_word(parse->message, "mode", text, length, mode_names,
+						   CONFIG_MODE_COUNT);
+			buffer_printf(parse->message,
+				      "mode '%.*s' is not built yet in this version; built: ",
+				      (int)length, text);
+			append_words(parse->message, mode_names, CONFIG_MODE_COUNT);
+			return -EINVAL;
+		}
+		parse->config->modes |= 1u << mode;
+		if (!text[length])
+			return 0;
+		text += length + 1;
+	}
+}
+
+static int set_rate(struct parse *parse, const char *text)
+{
+	uint32_t limit = parse->host->sample_rate_limit, rate_hz = 0;
+	int err = value_rate(text, &rate_hz);
+
+	if (err == -EINVAL) {
+		buffer_printf(parse->message, "'%s' is not a rate; examples: 99, 99hz, 1khz, 10k",
+			      text);
+		return -EINVAL;
+	}
+	if (err || rate_hz > RATE_MAX_HZ) {
+		buffer_printf(parse->message, "rate %s is out of bounds: 1 to %d Hz", text,
+			      RATE_MAX_HZ);
+		return -EINVAL;
+	}
+	if (limit && rate_hz > limit) {
+		buffer_printf(parse->message,
+			      "this kernel allows at most %u samples a second, not %u: "
+			      "sysctl kernel.perf_event_max_sample_rate=%u",
+			      limit, rate_hz, rate_hz);
+		return -EINVAL;
+	}
+	parse->config->rate_hz = rate_hz;
+	return 0;
+}
+
+static int set_duration(struct parse *parse, const char *text)
+{
+	int err = value_duration(text, &parse->config->duration_ns);
+
+	if (err == -ERANGE)
+		buffer_printf(parse->message,
+			      "duration '%s' is out of bounds: more than 0, at most ten years",
+			      text);
+	else if (err)
+		buffer_printf(parse->message,
+			      "'%s' is not a duration; examples: 10, 0.5, 500ms, 90s, 5m, 1h", text);
+	return err ? -EINVAL : 0;
+}
+
+static int set_max_overhead(struct parse *parse, const char *text)
+{
+	if (value_percent(text, &parse->config->max_overhead_percent)) {
+		buffer_printf(parse->message, "'%s' is not a share of CPU time: 0 to 1000, or none",
+			      text);
+		return -EINVAL;
+	}
+	parse->max_overhead_given = true;
+	return 0;
+}
+
+/* A -o before its -f belongs to it as well: the report is complete when both were seen. */
+static struct config_report *report_for(struct config *config, bool wants_format)
+{
+	struct config_report *last = NULL;
+
+	if (config->report_count)
+		last = &config->reports[config->report_count - 1];
+	if (last && !(wants_format ? last->format : last->path))
+		return last;
+	return config_array_grow(&config->reports, &config->report_count, sizeof(*last));
+}
+
+static int set_format(struct parse *parse, const char *text)
+{
+	struct config_report *report;
+
+	report = report_for(parse->config, true);
+	if (!report)
+		return -ENOMEM;
+	report->format = text;
+	return 0;
+}
+
+static int set_output(struct parse *parse, const char *text)
+{
+	struct config_report *report;
+
+	if (!*text) {
+		buffer_string(parse->message, "-o needs the name of a file");
+		return -EINVAL;
+	}
+	report = report_for(parse->config, false);
+	if (!report)
+		return -ENOMEM;
+	report->path = text;
+	return 0;
+}
+
+static int set_glob(struct parse *parse, const char *text)
+{
+	const char **slot;
+
+	if (!*text) {
+		buffer_string(parse->message, "-F needs a pattern, such as 'app.views:*'");
+		return -EINVAL;
+	}
+	slot = config_array_grow(&parse->config->globs, &parse->config->glob_count, sizeof(*slot));
+	if (!slot)
+		return -ENOMEM;
+	*slot = text;
+	return 0;
+}
+
+static int set_by(struct parse *parse, const char *text)
+{
+	size_t by = config_word_index(text, strlen(text), by_names, COUNT_OF(by_names));
+
+	if (by == COUNT_OF(by_names))
+		return refuse_word(parse->message, "--by", text, strlen(text), by_names,
+				   COUNT_OF(by_names));
+	parse->config->by = (enum rollup_by)by;
+	return 0;
+}
+
+static int set_sort(struct parse *parse, const char *text)
+{
+	size_t sort = config_word_index(text, strlen(text), sort_names, COUNT_OF(sort_names));
+
+	if (sort == COUNT_OF(sort_names))
+		return refuse_word(parse->message, "--sort column", text, strlen(text), sort_names,
+				   COUNT_OF(sort_names));
+	parse->config->sort = (enum rollup_sort)sort;
+	return 0;
+}
+
+static int set_limit(struct parse *parse, const char *text)
+{
+	if (value_count(text, &parse->config->limit)) {
+		buffer_printf(parse->message, "'%s' is not a number of rows (0: all)", text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int set_cgroup(struct parse *parse, const char *text)
+{
+	if (!*text) {
+		buffer_string(parse->message, "--cgroup needs a path, such as /system.slice");
+		return -EINVAL;
+	}
+	if (parse->config->cgroup) {
+		buffer_string(parse->message, "--cgroup may be given only once");
+		return -EINVAL;
+	}
+	parse->config->cgroup = text;
+	return 0;
+}
+
+int config_apply_flag(struct parse *parse, enum option_id id)
+{
+	struct config *config = parse->config;
+
+	switch (id) {
+	case OPTION_ALL:
+		config->all = true;
+		return 0;
+	case OPTION_SUBPROCESSES:
+		config->subprocesses = true;
+		return 0;
+	case OPTION_NATIVE:
+		config->native = true;
+		return 0;
+	case OPTION_KERNEL:
+		config->kernel = true;
+		return 0;
+	case OPTION_THREADS:
+		config->threads = true;
+		return 0;
+	case OPTION_NO_COLOR:
+		config->no_color = true;
+		return 0;
+	case OPTION_QUIET:
+		config->quiet = true;
+		return 0;
+	case OPTION_VERBOSE:
+		config->verbosity++;
+		return 0;
+	case OPTION_VERSION:
+		config->action = CONFIG_VERSION;
+		return 0;
+	case OPTION_HELP:
+		config->action = CONFIG_HELP;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int config_apply_value(struct parse *parse, enum option_id id, const char *text)
+{
+	switch (id) {
+	case OPTION_PID:
+		return set_pids(parse, text);
+	case OPTION_CGROUP:
+		return set_cgroup(parse, text);
+	case OPTION_MODE:
+		return set_modes(parse, text);
+	case OPTION_DURATION:
+		return set_duration(parse, text);
+	case OPTION_RATE:
+		return set_rate(parse, text);
+	case OPTION_MAX_OVERHEAD:
+		return set_max_overhead(parse, text);
+	case OPTION_FORMAT:
+		return set_format(parse, text);
+	case OPTION_OUTPUT:
+		return set_output(parse, text);
+	case OPTION_FUNCTION:
+		return set_glob(parse, text);
+	case OPTION_BY:
+		return set_by(parse, text);
+	case OPTION_SORT:
+		return set_sort(parse, text);
+	case OPTION_LIMIT:
+		return set_limit(parse, text);
+	case OPTION_RECORD:
+		buffer_string(parse->message, "--record is not built yet in this version");
+		return -EINVAL;
+	default:
+		return -EINVAL;
+	}
+}
+
+const char *config_mode_name(enum config_mode mode)
+{
+	return mode < CONFIG_MODE_COUNT ? mode_names[mode] : "";
+}
+
+bool config_has_mode(const struct config *config, enum config_mode mode)
+{
+	return config->modes & 1u << mode;
+}
