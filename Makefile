@@ -55,7 +55,7 @@ C_FILES := $(BPF_SRCS) $(SRCS) $(FAKE_SRCS) $(FUZZ_SRCS) $(HEADERS) \
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules
 .PHONY: all demo check check-unit check-fuzz check-live check-kernels lint lint-format lint-layers \
-	lint-tidy lint-scripts format bench install deps test-pythons test-programs clean help vmlinux \
+	lint-cppcheck lint-tidy lint-scripts format bench install deps test-pythons unit-programs fuzz-programs clean help vmlinux \
 	force
 
 all: pybpfprof ## build ./pybpfprof (the default)
@@ -145,7 +145,9 @@ $(B)/fuzz/%: $(B)/fuzzobj/tests/fuzz/%.o $(B)/fuzzobj/fuzzable.a
 demo: all ## profile a bundled program and show what comes out (root)
 	scripts/demo
 
-test-programs: $(UNIT_TESTS) $(FUZZERS)
+unit-programs: $(if $(ROOM),$(B)/unit/$(ROOM),$(UNIT_TESTS))
+
+fuzz-programs: $(FUZZERS)
 
 check: all ## lint, unit tests, fuzz targets and live tests (root)
 	+@tests/run-check lint unit fuzz live
@@ -170,7 +172,7 @@ test-pythons: ## make the Debian roots with the Pythons that tests use (root)
 
 # ---- tidiness ----
 
-lint: lint-format lint-layers lint-tidy lint-scripts ## formatting, static checks, who includes whom
+lint: lint-format lint-layers lint-scripts lint-cppcheck lint-tidy ## formatting, static checks, who includes whom
 
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
@@ -188,8 +190,13 @@ $(B)/tidy/%.ok: %.c $(B)/obj/%.o .clang-tidy
 	$(Q)clang-tidy --quiet $< -- $(USER_CFLAGS) 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
 
+lint-cppcheck:
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+		--enable=warning,performance,portability -Isrc -Iinclude \
+		-DPYBPFPROF_VERSION='"$(VERSION)"' src
+
 lint-scripts:
-	shellcheck $$(grep -rlE '^#!/bin/(ba)?sh' scripts tests .ci --include='*' -I)
+	shellcheck $$(grep -rIlE '^#!/bin/(ba)?sh' scripts tests .ci)
 
 format: ## let clang-format decide
 	clang-format -i $(C_FILES)
