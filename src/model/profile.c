@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/drops.h"
+
 enum { PROFILE_FIRST_ELEMENTS = 16 };
 
 /* How equal things are found, and how much room each array has. */
@@ -29,26 +31,29 @@ struct profile_index {
 	uint32_t sum_capacity;
 };
 
-/* Makes room for one element more in an array that holds `count`. 0 or -ENOMEM. */
-static int profile_grow(void **array, uint32_t *capacity, uint32_t count, size_t element_bytes)
+/* The array with room for one element more than `count`, or NULL and the old one stays good. */
+static void *profile_grow(void *array, uint32_t *capacity, uint32_t count, size_t element_bytes)
 {
 	uint32_t larger = *capacity ? *capacity * 2 : PROFILE_FIRST_ELEMENTS;
 	void *grown;
 
 	if (count < *capacity)
-		return 0;
+		return array;
 	if (*capacity > UINT32_MAX / 4)
-		return -ENOMEM;
-	grown = realloc(*array, larger * element_bytes);
-	if (!grown)
-		return -ENOMEM;
-	*array = grown;
-	*capacity = larger;
-	return 0;
+		return NULL;
+	grown = realloc(array, larger * element_bytes);
+	if (grown)
+		*capacity = larger;
+	return grown;
 }
 
-#define PROFILE_GROW(array, capacity, count) \
-	profile_grow((void **)&(array), &(capacity), (count), sizeof(*(array)))
+#define PROFILE_GROW(array, capacity, count)                                                     \
+	({                                                                                       \
+		void *grown_array = profile_grow(array, &(capacity), count, sizeof(*(array)));   \
+		if (grown_array)                                                                 \
+			(array) = grown_array;                                                   \
+		grown_array ? 0 : -ENOMEM;                                                       \
+	})
 
 static void profile_index_free(struct profile_index *index)
 {
@@ -292,20 +297,39 @@ int profile_add_sample(struct profile *profile, uint32_t thread, uint32_t stack,
 	return 0;
 }
 
-static const bool drop_is_lost[DROP_COUNT] = {
-#define DROP_KIND_LOST	  true
-#define DROP_KIND_PARTIAL false
-#define X(id, json_key, kind, words) [DROP_##id] = DROP_KIND_##kind,
-#include "pybpfprof/drops.def"
-#undef X
-};
+int profile_replace_sums(struct profile *profile, uint32_t count)
+{
+	struct map64 *sums = map64_new();
+	uint64_t samples = 0;
+
+	if (!sums)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct profile_sum *sum = &profile->sums[i];
+		uint64_t *slot = map64_slot(sums, map64_pair(sum->thread, sum->stack), NULL);
+
+		if (!slot)
+			goto fail;
+		*slot = i;
+		samples += sum->samples;
+	}
+	map64_free(profile->index->sums);
+	profile->index->sums = sums;
+	profile->sum_count = count;
+	profile->sample_count = samples;
+	return 0;
+
+fail:
+	map64_free(sums);
+	return -ENOMEM;
+}
 
 uint64_t profile_lost_total(const struct profile *profile)
 {
 	uint64_t total = 0;
 
 	for (unsigned int i = 0; i < DROP_COUNT; i++)
-		total += drop_is_lost[i] ? profile->lost[i] : 0;
+		total += drop_is_lost(i) ? profile->lost[i] : 0;
 	return total;
 }
 
@@ -314,6 +338,6 @@ uint64_t profile_partial_total(const struct profile *profile)
 	uint64_t total = 0;
 
 	for (unsigned int i = 0; i < DROP_COUNT; i++)
-		total += drop_is_lost[i] ? 0 : profile->partial[i];
+		total += drop_is_lost(i) ? 0 : profile->partial[i];
 	return total;
 }

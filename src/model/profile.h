@@ -129,6 +129,12 @@ uint32_t profile_add_thread(struct profile *profile, uint32_t process, uint32_t 
 int profile_add_sample(struct profile *profile, uint32_t thread, uint32_t stack, uint64_t samples,
 		       uint64_t value);
 
+/*
+ * Keeps the first `count` of the sums, which the caller has arranged, and makes sample_count
+ * theirs. 0, or -ENOMEM and the sums can no longer be added to.
+ */
+int profile_replace_sums(struct profile *profile, uint32_t count);
+
 /* Totals by reason kind, from drops.def. */
 uint64_t profile_lost_total(const struct profile *profile);
 uint64_t profile_partial_total(const struct profile *profile);

@@ -44,6 +44,10 @@ enum rollup_sort { ROLLUP_SORT_SELF, ROLLUP_SORT_TOTAL, ROLLUP_SORT_NAME, ROLLUP
  */
 int rollup_build(const struct profile *profile, enum rollup_by by, enum rollup_sort sort,
 		 bool split_threads, struct rollup *out);
+/* The same of those frames alone whose function matches one of the globs; no globs: all frames. */
+int rollup_build_matching(const struct profile *profile, enum rollup_by by, enum rollup_sort sort,
+			  bool split_threads, const char *const *globs, size_t glob_count,
+			  struct rollup *out);
 void rollup_release(struct rollup *rollup);
 
 /*
