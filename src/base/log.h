@@ -15,8 +15,8 @@ enum log_level { LOG_QUIET, LOG_NORMAL, LOG_VERBOSE, LOG_DEBUG };
 
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
-void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* always shown */
-void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));    /* NORMAL on */
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));	 /* always shown */
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));	 /* NORMAL on */
 void log_verbose(const char *format, ...) __attribute__((format(printf, 1, 2))); /* VERBOSE on */
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A live line on a terminal, rewritten in place; NULL wipes it. Nothing where stderr is no tty. */

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum line_table_format {
-	LINE_TABLE_LNOTAB,   /* <= 3.9: co_lnotab */
+	LINE_TABLE_LNOTAB,    /* <= 3.9: co_lnotab */
 	LINE_TABLE_LINETABLE, /* 3.10: co_linetable, pairs */
 	LINE_TABLE_LOCATIONS, /* 3.11+: co_linetable, location entries */
 };

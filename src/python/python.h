@@ -36,19 +36,19 @@ struct python_process {
 	enum python_verdict verdict;
 	char reason[256]; /* one plain line for every verdict but PYTHON_KNOWN */
 
-	uint32_t hexversion;	/* PY_VERSION_HEX: 0x030b02f0 */
-	char version[16];	/* "3.11.2", "3.15.0b2" */
-	bool shared;		/* the interpreter is a libpython, not the executable */
-	bool stripped;		/* the file has no .symtab */
-	bool debug;		/* Py_DEBUG */
+	uint32_t hexversion; /* PY_VERSION_HEX: 0x030b02f0 */
+	char version[16];    /* "3.11.2", "3.15.0b2" */
+	bool shared;	     /* the interpreter is a libpython, not the executable */
+	bool stripped;	     /* the file has no .symtab */
+	bool debug;	     /* Py_DEBUG */
 	bool free_threaded;
 	bool musl;
-	bool deleted;		/* the file was removed or replaced since it was mapped */
-	uint32_t probes;	/* enum python_probe */
-	char binary[512];	/* the file with the interpreter, as the target's maps name it */
-	char binary_open[512];	/* a path that opens that very file from here: /proc/PID/... */
-	uint64_t load_bias;	/* add to an ELF address of `binary` to get a process address */
-	uint64_t start_ticks;	/* of the process, /proc/PID/stat field 22: tells one pid from its reuse */
+	bool deleted;	       /* the file was removed or replaced since it was mapped */
+	uint32_t probes;       /* enum python_probe */
+	char binary[512];      /* the file with the interpreter, as the target's maps name it */
+	char binary_open[512]; /* a path that opens that very file from here: /proc/PID/... */
+	uint64_t load_bias;    /* add to an ELF address of `binary` to get a process address */
+	uint64_t start_ticks;  /* field 22 of /proc/PID/stat: tells a pid from its reuse */
 
 	/* Ready for the `targets` map; serial and flags are left 0 for `capture` to fill. */
 	struct python_target target;

@@ -15,13 +15,13 @@
 struct render_options {
 	enum rollup_by by;
 	enum rollup_sort sort;
-	uint32_t limit;	     /* rows of a table; 0: all */
-	bool split_threads;  /* -t */
-	bool color;	     /* the table may use ANSI colours */
-	bool by_lines;	     /* --mode line: lines under each function, with error bars */
-	uint32_t columns;    /* width to fit a table into; 0: 80 */
-	const char *version; /* of pybpfprof */
-	const char *title;   /* e.g. "pybpfprof -p 4242"; NULL none */
+	uint32_t limit;		  /* rows of a table; 0: all */
+	bool split_threads;	  /* -t */
+	bool color;		  /* the table may use ANSI colours */
+	bool by_lines;		  /* --mode line: lines under each function, with error bars */
+	uint32_t columns;	  /* width to fit a table into; 0: 80 */
+	const char *version;	  /* of pybpfprof */
+	const char *title;	  /* e.g. "pybpfprof -p 4242"; NULL none */
 	const char *const *globs; /* -F; rows of other functions are not listed */
 	size_t glob_count;
 };
