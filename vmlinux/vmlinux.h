@@ -45,10 +45,11 @@ enum {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* User or kernel registers at an interrupt or a system call (x86_64). */
+/* User or kernel registers at an interrupt, a probe or a system call (x86_64). */
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx;
-	unsigned long ip, cs, sp;
+	unsigned long r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
+	unsigned long ip, cs, flags, sp, ss;
 };
 
 /* thread.fsbase is the thread pointer: CPython's thread_id on glibc and musl alike. */

@@ -54,9 +54,9 @@ struct code_key {
 };
 
 struct code_value {
-	__u64 identity;
+	__u64 identity; /* 0 where deaths are seen */
 	__u32 code_id;
-	__u32 reserved;
+	__s32 first_bytes; /* offset of the first instruction that counts as started */
 };
 
 /* The code objects whose names user space has. The least used are forgotten, and sent again. */
@@ -74,5 +74,8 @@ struct {
 	__type(key, __u32);
 	__type(value, struct kernel_stats);
 } stats SEC(".maps") __weak;
+
+/* Grows with every code object that ends: what a CPU remembers of code objects is then stale. */
+__u64 code_epoch __weak;
 
 #endif

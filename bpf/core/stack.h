@@ -18,9 +18,11 @@ enum {
 
 struct stack_memo {
 	__u64 code;
-	__u64 identity;
+	__u64 proof; /* that it still holds: the identity, or the epoch where deaths are seen */
 	__u32 serial;
 	__u32 code_id;
+	__s32 first_bytes;
+	__u32 reserved;
 };
 
 /* One per CPU and probe family: too large for the BPF stack. */
@@ -28,13 +30,13 @@ struct stack_scratch {
 	__u32 busy;
 	__u32 status; /* enum drop_reason */
 	__u32 count;
-	__u32 entry_pending; /* the next outer frame... was entered from C by what was just seen */
+	__u32 reserved;
 	struct thread_state thread;
 	struct code_head head;
 	struct walk walk;
 	struct record_code code;
 	struct stack_memo memo[STACK_MEMO_SLOTS];
-	/* Last: a family appends its own record behind. */
+	struct record_sample record; /* the frames are found right where they are sent from */
 };
 
 __u32 next_code_id __weak;
@@ -51,7 +53,7 @@ static __always_inline __u32 code_send(const struct python_target *target,
 	struct code_head *head = &scratch->head;
 	struct record_code *record = &scratch->code;
 	__u64 table = code_field(head, layout->code_linetable);
-	__u64 length = 0;
+	__u64 length = 0, bytes;
 	__u32 error;
 
 	header_fill(&record->header, RECORD_CODE, bpf_ktime_get_ns(), target->serial);
@@ -81,13 +83,14 @@ static __always_inline __u32 code_send(const struct python_target *target,
 	if (read_user(&length, 8, table + layout->bytes_size))
 		return DROP_NAME_UNREADABLE;
 	record->linetable_length = length > 0x7fffffff ? 0x7fffffff : (__u32)length;
-	if (length > ABI_LINETABLE_BYTES)
-		length = ABI_LINETABLE_BYTES;
-	if (length && read_user(record->table, length, record->linetable))
+	bytes = length;
+	BOUND(bytes, ABI_LINETABLE_BYTES);
+	if (bytes && read_user(record->table, bytes, record->linetable))
 		return DROP_NAME_UNREADABLE;
-	record->linetable_bytes = length;
+	record->linetable_bytes = bytes;
 	record->code_id = __sync_fetch_and_add(&next_code_id, 1) + 1;
-	if (emit(record, __builtin_offsetof(struct record_code, table) + length))
+	BOUND(bytes, ABI_LINETABLE_BYTES);
+	if (emit(record, __builtin_offsetof(struct record_code, table) + bytes))
 		return DROP_NAME_LOST;
 	*code_id = record->code_id;
 	return DROP_NONE;
@@ -98,45 +101,95 @@ static __always_inline __u32 memo_slot(__u64 code)
 	return (code >> 4 ^ code >> 14) & (STACK_MEMO_SLOTS - 1);
 }
 
-/* The id of the code object in scratch->head, named now if it never was. 0 with *error set. */
-static __always_inline __u32 code_id_of(const struct python_target *target,
-					struct stack_scratch *scratch, __u32 *error)
+/* Reads the head of walk.code and names it if it never was. The answer goes to *value. */
+static __always_inline __u32 code_learn(const struct python_target *target,
+					struct stack_scratch *scratch, struct code_value *value)
 {
-	struct code_key key = { .code = scratch->head.address, .serial = target->serial };
-	struct stack_memo *memo = &scratch->memo[memo_slot(key.code)];
-	__u64 identity = code_identity(target, &scratch->head);
-	struct code_value value = { .identity = identity };
+	struct code_key key = { .code = scratch->walk.code, .serial = target->serial };
 	struct code_value *known;
+	__u32 error = code_head_read(target, &scratch->head, key.code);
 
-	if (memo->code == key.code && memo->serial == key.serial && memo->identity == identity)
-		return memo->code_id;
+	if (error)
+		return error;
+	value->identity = 0;
+	if (!(target->flags & PYTHON_TARGET_DEATHS_SEEN))
+		value->identity = code_identity(target, &scratch->head);
+	value->first_bytes = 0;
+	if (target->layout.code_firsttraceable != ABI_NO_OFFSET)
+		value->first_bytes =
+			2 * code_field32(&scratch->head, target->layout.code_firsttraceable);
 	known = bpf_map_lookup_elem(&codes, &key);
-	if (known && known->identity == identity) {
-		value.code_id = known->code_id;
-	} else {
-		*error = code_send(target, scratch, identity, &value.code_id);
-		if (*error)
-			return 0;
-		bpf_map_update_elem(&codes, &key, &value, BPF_ANY);
+	if (known && known->identity == value->identity) {
+		value->code_id = known->code_id;
+		return DROP_NONE;
 	}
-	memo->code = key.code;
-	memo->serial = key.serial;
-	memo->identity = identity;
-	memo->code_id = value.code_id;
-	return value.code_id;
+	error = code_send(target, scratch, value->identity, &value->code_id);
+	if (!error)
+		bpf_map_update_elem(&codes, &key, value, BPF_ANY);
+	return error;
 }
 
 /*
- * One raw frame into `frames`. Not inline: the verifier then checks it once, not once for each of
+ * The code object of the current frame, from the cheapest source that still holds: this CPU's memo,
+ * the map, the object itself. Where deaths are not seen the object's head is read each time.
+ */
+static __always_inline __u32 code_find(const struct python_target *target,
+				       struct stack_scratch *scratch, struct code_value *value)
+{
+	struct code_key key = { .code = scratch->walk.code, .serial = target->serial };
+	struct stack_memo *memo = &scratch->memo[memo_slot(key.code)];
+	__u64 proof = *(volatile __u64 *)&code_epoch;
+	struct code_value *known;
+	__u32 error;
+
+	if (target->flags & PYTHON_TARGET_DEATHS_SEEN) {
+		if (memo->code == key.code && memo->serial == key.serial && memo->proof == proof) {
+			value->code_id = memo->code_id;
+			value->first_bytes = memo->first_bytes;
+			return DROP_NONE;
+		}
+		known = bpf_map_lookup_elem(&codes, &key);
+		if (known) {
+			*value = *known;
+			goto remember;
+		}
+		error = code_learn(target, scratch, value);
+		if (error)
+			return error;
+	} else {
+		error = code_head_read(target, &scratch->head, key.code);
+		if (error)
+			return error;
+		proof = code_identity(target, &scratch->head);
+		if (memo->code == key.code && memo->serial == key.serial && memo->proof == proof) {
+			value->code_id = memo->code_id;
+			value->first_bytes = memo->first_bytes;
+			return DROP_NONE;
+		}
+		error = code_learn(target, scratch, value);
+		if (error)
+			return error;
+	}
+remember:
+	memo->code = key.code;
+	memo->serial = key.serial;
+	memo->proof = proof;
+	memo->code_id = value->code_id;
+	memo->first_bytes = value->first_bytes;
+	return DROP_NONE;
+}
+
+/*
+ * One raw frame into scratch->frames. Not inline: the verifier then checks it once, not once for each of
  * the hundreds of rounds of the loop that calls it. 0: go on; 1: the walk is over.
  */
-__noinline int stack_step(const struct python_target *target, struct stack_scratch *scratch,
-			  struct record_frame *frame)
+__noinline int stack_step(const struct python_target *target, struct stack_scratch *scratch)
 {
-	__u32 error = DROP_NONE;
-	__s32 lasti = 0;
+	struct record_frame frame = {};
+	struct code_value value = {};
+	__u32 error;
 
-	if (!target || !scratch || !frame)
+	if (!target || !scratch)
 		return 1;
 	switch (walk_step(target, &scratch->walk)) {
 	case WALK_END:
@@ -145,34 +198,37 @@ __noinline int stack_step(const struct python_target *target, struct stack_scrat
 		scratch->status = DROP_FRAME_UNREADABLE;
 		return 1;
 	case WALK_SENTINEL:
-		scratch->entry_pending = 1;
+		/* 3.12+: C entered the interpreter at the frame seen just before. */
+		if (scratch->count && scratch->count <= ABI_STACK_FRAMES)
+			scratch->record.frames[scratch->count - 1].code_id |= FRAME_ENTRY_BIT;
 		return 0;
 	case WALK_FRAME:
 		break;
 	}
-	error = code_head_read(target, &scratch->head, scratch->walk.code);
-	if (error) {
+	error = code_find(target, scratch, &value);
+	/* A name that could not be sent is one frame unresolved; what is no code object ends it. */
+	if (error == DROP_CODE_UNREADABLE || error == DROP_CODE_FORGED) {
 		scratch->status = error;
 		return 1;
 	}
-	if (!walk_lasti(target, &scratch->walk, &scratch->head, &lasti))
-		return 0;
-	frame->code_id = code_id_of(target, scratch, &error);
-	frame->lasti = lasti;
 	if (error)
 		scratch->status = error;
+	if (!walk_lasti(target, &scratch->walk, value.first_bytes, &frame.lasti))
+		return 0;
+	frame.code_id = value.code_id;
 	if (scratch->walk.is_entry)
-		frame->code_id |= FRAME_ENTRY_BIT;
-	scratch->count++;
+		frame.code_id |= FRAME_ENTRY_BIT;
+	if (scratch->count < ABI_STACK_FRAMES)
+		scratch->record.frames[scratch->count++] = frame;
 	return 0;
 }
 
 /*
- * Fills frames[0..scratch->count), innermost first, and scratch->status. False: this thread is
+ * Fills scratch->record.frames[0..count), innermost first, and scratch->status. False: this thread is
  * none of Python's.
  */
 static __always_inline bool stack_walk(const struct python_target *target,
-				       struct stack_scratch *scratch, struct record_frame *frames)
+				       struct stack_scratch *scratch)
 {
 	scratch->count = 0;
 	scratch->status = DROP_NONE;
@@ -182,18 +238,13 @@ static __always_inline bool stack_walk(const struct python_target *target,
 	scratch->status = scratch->thread.error;
 	walk_start(&scratch->walk, scratch->thread.frame);
 	for (__u32 i = 0; i < ABI_WALK_FRAMES; i++) {
-		__u32 count = scratch->count;
-
-		if (count >= ABI_STACK_FRAMES) {
-			if (scratch->walk.next)
-				scratch->status = DROP_STACK_CUT;
+		if (scratch->count >= ABI_STACK_FRAMES)
 			break;
-		}
-		if (stack_step(target, scratch, &frames[count]))
-			break;
-		if (i == ABI_WALK_FRAMES - 1 && scratch->walk.next)
-			scratch->status = DROP_STACK_CUT;
+		if (stack_step(target, scratch))
+			return true;
 	}
+	if (scratch->walk.next)
+		scratch->status = DROP_STACK_CUT;
 	return true;
 }
 

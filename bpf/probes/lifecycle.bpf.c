@@ -59,13 +59,14 @@ int BPF_PROG(lifecycle__exec, struct task_struct *task)
 	__u32 pid = task->tgid;
 	struct python_target *target = bpf_map_lookup_elem(&targets, &pid);
 	struct record_process record = {};
-	bool known = target != NULL;
+	__u32 serial = 0;
 
-	if (!known && !scope_holds(pid))
+	if (target)
+		serial = target->serial;
+	else if (!scope_holds(pid))
 		return 0;
-	process_fill(&record, RECORD_PROCESS_EXEC, task, known ? target->serial : 0);
-	if (known)
-		bpf_map_delete_elem(&targets, &pid);
+	process_fill(&record, RECORD_PROCESS_EXEC, task, serial);
+	bpf_map_delete_elem(&targets, &pid);
 	bpf_map_delete_elem(&questions, &pid);
 	emit_now(&record, sizeof(record));
 	return 0;
@@ -76,12 +77,14 @@ int BPF_PROG(lifecycle__exit, struct task_struct *task)
 {
 	__u32 pid = task->tgid;
 	struct python_target *target = bpf_map_lookup_elem(&targets, &pid);
-	bool is_followed = bpf_map_lookup_elem(&followed, &pid) != NULL;
 	struct record_process record = {};
+	__u32 serial = 0;
 
-	if (!target && !is_followed)
+	if (target)
+		serial = target->serial;
+	else if (!bpf_map_lookup_elem(&followed, &pid))
 		return 0;
-	process_fill(&record, RECORD_THREAD_EXIT, task, target ? target->serial : 0);
+	process_fill(&record, RECORD_THREAD_EXIT, task, serial);
 	emit(&record, sizeof(record));
 	if (task->signal->live.counter > 0)
 		return 0;
@@ -89,8 +92,7 @@ int BPF_PROG(lifecycle__exit, struct task_struct *task)
 	record.exit_code = task->signal->group_exit_code;
 	if (!record.exit_code)
 		record.exit_code = task->exit_code;
-	if (target)
-		bpf_map_delete_elem(&targets, &pid);
+	bpf_map_delete_elem(&targets, &pid);
 	bpf_map_delete_elem(&followed, &pid);
 	bpf_map_delete_elem(&questions, &pid);
 	emit_now(&record, sizeof(record));

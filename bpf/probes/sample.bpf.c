@@ -16,7 +16,6 @@ const volatile bool sample_kernel; /* take the kernel's stack */
 
 struct sample_scratch {
 	struct stack_scratch stack;
-	struct record_sample record;
 	struct record_native native;
 };
 
@@ -81,13 +80,13 @@ static __always_inline bool native_send(struct bpf_perf_event_data *ctx,
 	__u64 bytes;
 	long kernel_bytes;
 
-	native->header = scratch->record.header;
+	native->header = scratch->stack.record.header;
 	native->header.kind = RECORD_NATIVE;
 	native->kernel_count = 0;
 	native->stack_bytes = 0;
 	native->ip = 0;
 	native->sp = 0;
-	if (sample_kernel && scratch->record.in_kernel) {
+	if (sample_kernel && scratch->stack.record.in_kernel) {
 		kernel_bytes = bpf_get_stack(ctx, native->kernel, sizeof(native->kernel), 0);
 		if (kernel_bytes > 0)
 			native->kernel_count = kernel_bytes / 8;
@@ -95,8 +94,7 @@ static __always_inline bool native_send(struct bpf_perf_event_data *ctx,
 	if (sample_native)
 		native_user_read(ctx, native);
 	bytes = native->stack_bytes;
-	if (bytes > ABI_USER_STACK_BYTES)
-		bytes = ABI_USER_STACK_BYTES;
+	BOUND(bytes, ABI_USER_STACK_BYTES);
 	return !emit(native, __builtin_offsetof(struct record_native, stack) + bytes);
 }
 
@@ -104,21 +102,20 @@ static __always_inline void sample_send(struct bpf_perf_event_data *ctx,
 					const struct python_target *target,
 					struct sample_scratch *scratch, __u64 time_ns)
 {
-	struct record_sample *record = &scratch->record;
+	struct record_sample *record = &scratch->stack.record;
 	__u64 count;
 
 	header_fill(&record->header, RECORD_SAMPLE, time_ns, target->serial);
 	record->in_kernel = sample_in_kernel(ctx);
-	record->is_python = stack_walk(target, &scratch->stack, record->frames);
+	record->is_python = stack_walk(target, &scratch->stack);
 	record->status = scratch->stack.status;
 	record->reserved = 0;
 	record->has_native = 0;
 	if (sample_native || sample_kernel)
 		record->has_native = native_send(ctx, scratch) ? 1 : 2;
 	count = scratch->stack.count;
-	if (count > ABI_STACK_FRAMES)
-		count = ABI_STACK_FRAMES;
 	record->frame_count = count;
+	BOUND(count, ABI_STACK_FRAMES);
 	emit(record, __builtin_offsetof(struct record_sample, frames) +
 			     count * sizeof(struct record_frame));
 }

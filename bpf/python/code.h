@@ -137,10 +137,10 @@ static __always_inline __u32 code_text_read(const struct python_target *target, 
 		return DROP_NAME_UNREADABLE;
 	text->ascii = state >> layout->unicode_ascii_bit & 1;
 	text->length = length > 0xffffffffull ? 0xffffffffu : (__u32)length;
-	want = length > size ? size : length;
+	want = length;
+	BOUND(want, size);
 	want *= kind;
-	if (want > size)
-		want = size;
+	BOUND(want, size);
 	address += text->ascii ? layout->unicode_ascii_data : layout->unicode_compact_data;
 	if (want && read_user(to, want, address))
 		return DROP_NAME_UNREADABLE;

@@ -21,4 +21,15 @@ static __always_inline long read_user(void *to, __u32 size, __u64 address)
 
 #include "pybpfprof/abi.h"
 
+/*
+ * Bounds a length where the verifier can see it: the compiler must not move the comparison away
+ * from the use, or do it on a copy the verifier does not connect with this one.
+ */
+#define BOUND(length, limit)                                                                       \
+	do {                                                                                       \
+		asm volatile("" : "+r"(length));                                                   \
+		if ((length) > (limit))                                                            \
+			(length) = (limit);                                                        \
+	} while (0)
+
 #endif

@@ -16,7 +16,8 @@
 
 enum {
 	WALK_WINDOW_BYTES = 2048, /* a power of two: offsets are masked with it */
-	WALK_FRAME_BYTES = 128,	  /* the part of a frame any version needs */
+	WALK_SLACK_BYTES = 8,	  /* a word at the window's last byte is still inside the array */
+	WALK_PAGE_BYTES = 4096,
 };
 
 struct walk {
@@ -29,7 +30,7 @@ struct walk {
 	__u64 globals;
 	__u32 owner;
 	__u32 is_entry;	    /* C entered the interpreter at this frame */
-	char window[WALK_WINDOW_BYTES + WALK_FRAME_BYTES];
+	char window[WALK_WINDOW_BYTES + WALK_SLACK_BYTES];
 };
 
 enum walk_step {
@@ -46,24 +47,29 @@ static __always_inline void walk_start(struct walk *walk, __u64 frame)
 	walk->window_bytes = 0;
 }
 
-/* Makes the window hold the whole frame at `address`. */
+/*
+ * Makes the window hold the whole frame at `address`. It reaches down from the frame's end to the
+ * outer frames, but not below the page the frame starts in: what lies there need not be mapped, and
+ * a read that fails costs more than ten that do not.
+ */
 static __always_inline long walk_window_fill(const struct python_target *target, struct walk *walk,
 					     __u64 address)
 {
-	__u32 bytes = target->layout.frame_localsplus;
+	__u64 end = address + target->layout.frame_localsplus;
+	__u64 start = address, bytes;
 
-	if (address >= walk->window_start &&
-	    address + bytes <= walk->window_start + walk->window_bytes)
+	if (address >= walk->window_start && end <= walk->window_start + walk->window_bytes)
 		return 0;
 	if (target->layout.frame_owner != ABI_NO_OFFSET) {
-		walk->window_start = address + bytes - WALK_WINDOW_BYTES;
-		walk->window_bytes = WALK_WINDOW_BYTES;
-		if (!read_user(walk->window, WALK_WINDOW_BYTES, walk->window_start))
-			return 0;
+		start = address & ~(__u64)(WALK_PAGE_BYTES - 1);
+		if (start < end - WALK_WINDOW_BYTES)
+			start = end - WALK_WINDOW_BYTES;
 	}
-	walk->window_start = address;
-	walk->window_bytes = WALK_FRAME_BYTES;
-	return read_user(walk->window, WALK_FRAME_BYTES, address);
+	bytes = end - start;
+	BOUND(bytes, WALK_WINDOW_BYTES);
+	walk->window_start = start;
+	walk->window_bytes = bytes;
+	return read_user(walk->window, bytes, start);
 }
 
 static __always_inline __u64 walk_field(const struct walk *walk, __u64 address)
@@ -113,19 +119,19 @@ static __always_inline enum walk_step walk_step(const struct python_target *targ
 }
 
 /*
- * The instruction's offset in bytes, by the head of the frame's code object. False: the frame is
- * not complete yet (3.11+: it is being made, or is a shim CPython hides from its own tracebacks).
+ * The instruction's offset in bytes. `first_bytes` is the code object's first instruction that
+ * counts as started. False: the frame is not complete yet (3.11+: it is being made, or is a shim
+ * CPython hides from its own tracebacks).
  */
 static __always_inline bool walk_lasti(const struct python_target *target, const struct walk *walk,
-				       const struct code_head *head, __s32 *lasti)
+				       __s32 first_bytes, __s32 *lasti)
 {
 	const struct python_layout *layout = &target->layout;
 	__s64 offset;
 
 	if (layout->ip_kind == PYTHON_IP_POINTER) {
-		offset = (__s64)(walk->ip - (head->address + layout->code_adaptive));
-		if (walk->owner != layout->owner_generator &&
-		    offset < 2 * (__s64)code_field32(head, layout->code_firsttraceable))
+		offset = (__s64)(walk->ip - (walk->code + layout->code_adaptive));
+		if (walk->owner != layout->owner_generator && offset < first_bytes)
 			return false;
 	} else {
 		offset = (__s32)walk->ip;

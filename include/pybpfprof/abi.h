@@ -121,7 +121,11 @@ struct python_target {
 ABI_ASSERT_SIZE(struct python_target, 120);
 
 enum python_target_flag {
-	PYTHON_TARGET_FOLLOW = 1, /* forked children are targets too */
+	/*
+	 * Every end of a code object of this process is reported by a probe, so that an address
+	 * seen once names the same code object until then.
+	 */
+	PYTHON_TARGET_DEATHS_SEEN = 1,
 };
 
 /* Value of the per-CPU `stats` map. */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,12 +29,20 @@ static const char *const FAMILY_PREFIX[] = {
 #undef X
 };
 
+/* An interpreter file whose code objects' ends are reported. */
+struct watched_file {
+	dev_t device;
+	ino_t inode;
+};
+
 struct capture {
 	struct capture_options options;
 	struct pybpfprof_bpf *skeleton;
 	struct ring_buffer *ring;
 	struct bpf_link **links;
 	size_t link_count;
+	struct watched_file *watched;
+	size_t watched_count;
 	uint32_t next_serial;
 	int cpu_count;
 	capture_record_fn on_record; /* during a drain */
@@ -54,15 +63,18 @@ static int obstacle_say(char *obstacle, size_t size, int error, const char *form
 	return error;
 }
 
+/* The verifier's log comes as one text of many lines: too long for a buffer, printed by the line. */
 static int libbpf_print(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[1024];
+	char *text = NULL, *rest, *line;
 
 	if (level == LIBBPF_DEBUG || log_level() < LOG_DEBUG)
 		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("%s", line);
+	if (vasprintf(&text, format, args) < 0)
+		return 0;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		log_debug("%s", line);
+	free(text);
 	return 0;
 }
 
@@ -227,6 +239,8 @@ static int program_attach(struct capture *capture, struct bpf_program *program)
 {
 	int error = 0;
 
+	if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
+		return 0; /* uprobes: when their file is known */
 	if (bpf_program__type(program) != BPF_PROG_TYPE_PERF_EVENT)
 		return link_keep(capture, bpf_program__attach(program));
 	for (int cpu = 0; cpu < capture->cpu_count && !error; cpu++)
@@ -264,9 +278,35 @@ void capture_free(struct capture *capture)
 		return;
 	capture_detach(capture);
 	free(capture->links);
+	free(capture->watched);
 	ring_buffer__free(capture->ring);
 	pybpfprof_bpf__destroy(capture->skeleton);
 	free(capture);
+}
+
+int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_t file_offset)
+{
+	struct watched_file *watched;
+	struct stat file;
+	int error;
+
+	if (stat(path, &file))
+		return -errno;
+	for (size_t i = 0; i < capture->watched_count; i++) {
+		if (capture->watched[i].device == file.st_dev &&
+		    capture->watched[i].inode == file.st_ino)
+			return 0;
+	}
+	watched = reallocarray(capture->watched, capture->watched_count + 1, sizeof(*watched));
+	if (!watched)
+		return -ENOMEM;
+	capture->watched = watched;
+	error = link_keep(capture, bpf_program__attach_uprobe(capture->skeleton->progs.code__death,
+							      false, -1, path, file_offset));
+	if (!error)
+		watched[capture->watched_count++] =
+			(struct watched_file){ .device = file.st_dev, .inode = file.st_ino };
+	return error;
 }
 
 int capture_target_add(struct capture *capture, pid_t pid, const struct python_target *target,

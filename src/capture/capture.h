@@ -48,6 +48,13 @@ void capture_detach(struct capture *capture);
 void capture_free(struct capture *capture); /* takes NULL */
 
 /*
+ * Has every end of a code object reported, in all processes that run the interpreter in the file at
+ * `path` (see python/code_death.h for `file_offset`). Once for each file; later calls for the same
+ * file cost a look at it. Only then may a target say PYTHON_TARGET_DEATHS_SEEN.
+ */
+int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_t file_offset);
+
+/*
  * Makes `pid` a target (or replaces what was known of it) and gives it a serial that no other
  * process of this run has, in *serial.
  */

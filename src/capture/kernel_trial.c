@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Trials: the smallest map, the shortest program, one perf event that never starts. A refusal is
+ * reported with the errno it came with, because EPERM, ENOSYS and EINVAL have different cures.
+ */
+#include "capture/kernel_trial.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define FIX_RIGHTS                                                                                 \
+	"run as root on the host; in a container: --privileged --pid=host (a seccomp profile or "  \
+	"a user namespace refuses it)"
+
+/* r0 = 0; exit */
+static const struct bpf_insn program_return_zero[] = {
+	{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+	{ .code = BPF_JMP | BPF_EXIT },
+};
+
+static void refused(struct kernel_check_line *line, int error, const char *what)
+{
+	const char *fix =
+		error == -EPERM || error == -EACCES ?
+			FIX_RIGHTS :
+			"a kernel built with CONFIG_BPF_SYSCALL=y and CONFIG_PERF_EVENTS=y";
+
+	kernel_line_missing(line, error, fix, "%s: %s", what, strerror(-error));
+}
+
+void kernel_trial_bpf(struct kernel_check_line *line)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "pybpfprof_try", 4, 8, 1, NULL);
+
+	if (fd < 0) {
+		refused(line, fd, "bpf() does not make a map");
+		return;
+	}
+	close(fd);
+	kernel_line_ok(line, "maps can be made");
+}
+
+void kernel_trial_ring(struct kernel_check_line *line)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "pybpfprof_try", 0, 0,
+				(uint32_t)sysconf(_SC_PAGESIZE), NULL);
+
+	if (fd < 0) {
+		refused(line, fd, "no BPF ring buffer");
+		return;
+	}
+	close(fd);
+	kernel_line_ok(line, "ring buffers can be made");
+}
+
+/* Not every machine has a CPU 0 that is online. */
+static int first_cpu(void)
+{
+	return (int)kernel_file_number("/sys/devices/system/cpu/online", 0);
+}
+
+void kernel_trial_perf(struct kernel_check_line *line)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_freq = 99,
+		.freq = 1,
+		.disabled = 1,
+	};
+	long paranoid = kernel_file_number("/proc/sys/kernel/perf_event_paranoid", -2);
+	int fd =
+		(int)syscall(SYS_perf_event_open, &attr, -1, first_cpu(), -1, PERF_FLAG_FD_CLOEXEC);
+	int error = -errno;
+
+	if (fd >= 0) {
+		close(fd);
+		kernel_line_ok(line, "cpu-clock opens on a whole CPU (perf_event_paranoid %ld)",
+			       paranoid);
+		return;
+	}
+	if (error == -EACCES || error == -EPERM)
+		kernel_line_missing(line, error, FIX_RIGHTS,
+				    "cpu-clock is refused (perf_event_paranoid %ld): %s", paranoid,
+				    strerror(-error));
+	else
+		refused(line, error, "cpu-clock does not open");
+}
+
+static int load_program(enum bpf_prog_type type, const struct bpf_prog_load_opts *options)
+{
+	int fd = bpf_prog_load(type, "pybpfprof_try", "GPL", program_return_zero,
+			       sizeof(program_return_zero) / sizeof(program_return_zero[0]),
+			       options);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+void kernel_trial_program(struct kernel_check_line *line)
+{
+	long jit = kernel_file_number("/proc/sys/net/core/bpf_jit_enable", 1);
+	int error = load_program(BPF_PROG_TYPE_PERF_EVENT, NULL);
+
+	if (error)
+		refused(line, error, "no BPF program can be loaded");
+	else if (!jit)
+		kernel_line_degraded(line, "sysctl net.core.bpf_jit_enable=1",
+				     "programs load, but are interpreted: samples cost several "
+				     "times more");
+	else
+		kernel_line_ok(line, "programs load and are compiled");
+}
+
+/* A BTF-typed tracepoint, by the name of the type its arguments have. */
+static int load_trace(const struct btf *btf, const char *tracepoint)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_RAW_TP);
+	char type_name[64];
+	int id;
+
+	snprintf(type_name, sizeof(type_name), "btf_trace_%s", tracepoint);
+	id = btf__find_by_name_kind(btf, type_name, BTF_KIND_TYPEDEF);
+	if (id < 0)
+		return -ENOENT;
+	options.attach_btf_id = (uint32_t)id;
+	return load_program(BPF_PROG_TYPE_TRACING, &options);
+}
+
+void kernel_trial_trace(struct kernel_check_line *line)
+{
+	static const char *const tracepoints[] = { "sched_process_fork", "sched_process_exec",
+						   "sched_process_exit", "sched_switch" };
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (!btf) {
+		kernel_line_missing(line, -ENOENT, "a kernel built with CONFIG_DEBUG_INFO_BTF=y",
+				    "the kernel's BTF cannot be read");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(tracepoints) / sizeof(tracepoints[0]); i++) {
+		int error = load_trace(btf, tracepoints[i]);
+
+		if (error == -ENOENT)
+			kernel_line_missing(line, error,
+					    "a kernel with CONFIG_DEBUG_INFO_BTF=y and tracepoints",
+					    "BTF has no tracepoint %s", tracepoints[i]);
+		else if (error)
+			kernel_line_missing(line, error, FIX_RIGHTS, "tp_btf/%s does not load: %s",
+					    tracepoints[i], strerror(-error));
+		if (error)
+			goto done;
+	}
+	kernel_line_ok(line, "tp_btf loads for sched_process_fork, _exec, _exit and sched_switch");
+done:
+	btf__free(btf);
+}
+
+void kernel_trial_memory(struct kernel_check_line *line)
+{
+	long scope = kernel_file_number("/proc/sys/kernel/yama/ptrace_scope", 0);
+	char from = 1, to = 0;
+	struct iovec local = { &to, 1 }, remote = { &from, 1 };
+
+	/* Of ourselves this is always allowed: it tells whether the system call is there. */
+	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != 1)
+		kernel_line_missing(line, -errno,
+				    "a kernel with CONFIG_CROSS_MEMORY_ATTACH=y; in a container: "
+				    "--security-opt seccomp=unconfined",
+				    "process_vm_readv: %s", strerror(errno));
+	else if (scope >= 3)
+		kernel_line_missing(
+			line, -EPERM,
+			"boot with kernel.yama.ptrace_scope below 3 (it cannot be "
+			"lowered while running)",
+			"yama ptrace_scope %ld: nobody may read another process's memory", scope);
+	else
+		kernel_line_ok(line, "process_vm_readv works (yama ptrace_scope %ld)", scope);
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See event.h. */
+#include "decode/event.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+static bool sample_sound(const struct record_sample *sample, size_t size)
+{
+	const size_t fixed = offsetof(struct record_sample, frames);
+
+	return size >= fixed && sample->frame_count <= ABI_STACK_FRAMES &&
+	       size >= fixed + sample->frame_count * sizeof(struct record_frame) &&
+	       sample->status < DROP_COUNT;
+}
+
+static bool text_sound(const struct record_text *text, size_t room)
+{
+	bool kind_known = text->kind == 0 || text->kind == 1 || text->kind == 2 || text->kind == 4;
+
+	return kind_known && text->bytes <= room && (text->kind || !text->bytes);
+}
+
+static bool code_sound(const struct record_code *code, size_t size)
+{
+	const size_t fixed = offsetof(struct record_code, table);
+
+	return size >= fixed && code->linetable_bytes <= ABI_LINETABLE_BYTES &&
+	       size >= fixed + code->linetable_bytes &&
+	       code->linetable_bytes <= code->linetable_length &&
+	       text_sound(&code->name_text, sizeof(code->name)) &&
+	       text_sound(&code->qualname_text, sizeof(code->qualname)) &&
+	       text_sound(&code->filename_text, sizeof(code->filename));
+}
+
+static bool native_sound(const struct record_native *native, size_t size)
+{
+	const size_t fixed = offsetof(struct record_native, stack);
+
+	return size >= fixed && native->kernel_count <= ABI_KERNEL_FRAMES &&
+	       native->stack_bytes <= ABI_USER_STACK_BYTES && size >= fixed + native->stack_bytes;
+}
+
+int event_decode(const void *record, size_t size, struct event *event)
+{
+	const struct record_header *header = record;
+	bool sound;
+
+	if (size < sizeof(*header))
+		return -EBADMSG;
+	event->header = header;
+	event->kind = header->kind;
+	event->sample = record;
+	switch (event->kind) {
+	case RECORD_SAMPLE:
+		sound = sample_sound(record, size);
+		break;
+	case RECORD_CODE:
+		sound = code_sound(record, size);
+		break;
+	case RECORD_NATIVE:
+		sound = native_sound(record, size);
+		break;
+	case RECORD_PROCESS_NEW:
+	case RECORD_PROCESS_FORK:
+	case RECORD_PROCESS_EXEC:
+	case RECORD_PROCESS_EXIT:
+	case RECORD_THREAD_EXIT:
+		sound = size >= sizeof(struct record_process);
+		break;
+	default:
+		return -ENOTSUP;
+	}
+	return sound ? 0 : -EBADMSG;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * See codes.h. Line tables are interned with the strings: a program that makes the same function
+ * over and over, a new code object each time, then costs one entry each and no more.
+ */
+#include "resolve/codes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/intern.h"
+#include "base/map64.h"
+#include "proc/memory.h"
+#include "python/line_table.h"
+#include "resolve/names.h"
+
+/* A longer table belongs to no real function. */
+enum { TABLE_BYTES_MAX = 1 << 20 };
+
+struct code {
+	uint32_t function; /* of the profile; PROFILE_NONE: this id is not known */
+	int32_t first_line;
+	uint32_t table; /* of tables */
+	uint8_t format; /* enum line_table_format */
+};
+
+struct codes {
+	struct profile *profile;
+	struct code *array; /* by code id */
+	uint32_t count;
+	struct intern *tables;
+	struct map64 *frames; /* (code id, lasti) -> frame + 1 */
+};
+
+struct codes *codes_new(struct profile *profile)
+{
+	struct codes *codes = calloc(1, sizeof(*codes));
+
+	if (!codes)
+		return NULL;
+	codes->profile = profile;
+	codes->tables = intern_new();
+	codes->frames = map64_new();
+	if (!codes->tables || !codes->frames) {
+		codes_free(codes);
+		return NULL;
+	}
+	return codes;
+}
+
+void codes_free(struct codes *codes)
+{
+	if (!codes)
+		return;
+	intern_free(codes->tables);
+	map64_free(codes->frames);
+	free(codes->array);
+	free(codes);
+}
+
+static struct code *code_slot(struct codes *codes, uint32_t code_id)
+{
+	uint32_t count = codes->count ? codes->count : 256;
+	struct code *array;
+
+	/* Ids are dense: a wild one is not ours. */
+	if (code_id >= codes->count + (1u << 24))
+		return NULL;
+	while (code_id >= count)
+		count *= 2;
+	if (count > codes->count) {
+		array = reallocarray(codes->array, count, sizeof(*array));
+		if (!array)
+			return NULL;
+		for (uint32_t i = codes->count; i < count; i++)
+			array[i].function = PROFILE_NONE;
+		codes->array = array;
+		codes->count = count;
+	}
+	return &codes->array[code_id];
+}
+
+/* The whole line table as an id of `tables`; cut where the rest cannot be had any more. */
+static uint32_t table_add(struct codes *codes, const struct record_code *code, pid_t pid)
+{
+	size_t length = code->linetable_length;
+	uint32_t table;
+	char *whole;
+
+	if (code->linetable_bytes == length || length > TABLE_BYTES_MAX)
+		return intern_add(codes->tables, code->table, code->linetable_bytes);
+	whole = malloc(length);
+	if (!whole)
+		return UINT32_MAX;
+	/* Still the same table, if its beginning is what the kernel saw. */
+	if (memory_read(pid, code->linetable, whole, length) ||
+	    memcmp(whole, code->table, code->linetable_bytes) != 0)
+		table = intern_add(codes->tables, code->table, code->linetable_bytes);
+	else
+		table = intern_add(codes->tables, whole, length);
+	free(whole);
+	return table;
+}
+
+static uint32_t function_add(struct codes *codes, const struct record_code *code)
+{
+	struct intern *strings = codes->profile->strings;
+	struct profile_function function = { .kind = FRAME_PYTHON, .line = code->firstlineno };
+	struct buffer text;
+
+	buffer_init(&text);
+	name_append(&text, &code->filename_text, code->filename);
+	function.file = intern_add(strings, text.bytes ? text.bytes : "", text.length);
+	buffer_clear(&text);
+	name_append_module(&text, intern_get(strings, function.file));
+	function.module = intern_add(strings, text.bytes ? text.bytes : "", text.length);
+	buffer_clear(&text);
+	if (code->qualname_text.kind)
+		name_append(&text, &code->qualname_text, code->qualname);
+	else
+		name_append(&text, &code->name_text, code->name);
+	function.name = intern_add(strings, text.bytes ? text.bytes : "", text.length);
+	if (code->qualname_text.kind && text.bytes)
+		function.class_name =
+			intern_add(strings, text.bytes, name_class_length(text.bytes));
+	if (buffer_error(&text)) {
+		buffer_release(&text);
+		return PROFILE_NONE;
+	}
+	buffer_release(&text);
+	return profile_add_function(codes->profile, &function);
+}
+
+int codes_add(struct codes *codes, const struct record_code *code,
+	      const struct codes_process *process)
+{
+	struct code *slot = code_slot(codes, code->code_id);
+	uint32_t table = table_add(codes, code, process->pid);
+	uint32_t function = function_add(codes, code);
+
+	if (!slot || table == UINT32_MAX || function == PROFILE_NONE)
+		return -ENOMEM;
+	slot->function = function;
+	slot->first_line = code->firstlineno;
+	slot->table = table;
+	slot->format = line_table_format_of(process->minor);
+	return 0;
+}
+
+uint32_t codes_frame(struct codes *codes, uint32_t code_id, int32_t lasti, bool *known)
+{
+	const struct code *code = code_id < codes->count ? &codes->array[code_id] : NULL;
+	uint64_t *slot;
+	bool added;
+
+	*known = code && code->function != PROFILE_NONE;
+	if (!*known)
+		return codes_note(codes, "[name lost]");
+	slot = map64_slot(codes->frames, map64_pair(code_id, (uint32_t)lasti), &added);
+	if (!slot)
+		return PROFILE_NONE;
+	if (added) {
+		const uint8_t *table = (const uint8_t *)intern_get(codes->tables, code->table);
+		int32_t line = line_table_line(code->format, table,
+					       intern_length(codes->tables, code->table),
+					       code->first_line, lasti);
+		uint32_t frame = profile_add_frame(codes->profile, code->function, line);
+
+		if (frame == PROFILE_NONE)
+			return PROFILE_NONE;
+		*slot = (uint64_t)frame + 1;
+	}
+	return *slot - 1;
+}
+
+uint32_t codes_note(struct codes *codes, const char *note)
+{
+	struct profile_function function = { .kind = FRAME_NOTE };
+	uint32_t index;
+
+	function.name = profile_string(codes->profile, note);
+	index = profile_add_function(codes->profile, &function);
+	return index == PROFILE_NONE ? PROFILE_NONE : profile_add_frame(codes->profile, index, 0);
+}
