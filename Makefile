@@ -17,7 +17,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 B := build
 INCLUDES := -Isrc -Iinclude -I$(B)/include
-LIBS := -lbpf -ldw -lelf -lz -ljansson -lm
+LIBS := -Wl,--as-needed -lbpf -ldw -lelf -lZydis -lz -ljansson -lm
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror
@@ -193,6 +193,7 @@ $(B)/tidy/%.ok: %.c $(B)/obj/%.o .clang-tidy
 lint-cppcheck:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
 		--enable=warning,performance,portability -Isrc -Iinclude \
+		'-DLIBBPF_OPTS(type,name,...)=struct type name = { __VA_ARGS__ }' \
 		-DPYBPFPROF_VERSION='"$(VERSION)"' src
 
 lint-scripts:
