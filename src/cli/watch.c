@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See watch.h. */
+#include "cli/watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/map64.h"
+#include "proc/process.h"
+#include "proc/thread.h"
+#include "python/code_death.h"
+
+enum {
+	EXPECT_FIRST_NS = 500000,
+	EXPECT_LAST_NS = 100000000,
+	COMMAND_BYTES_MAX = 200,
+};
+
+#define EXPECT_PYTHON_NS 3000000000ull	  /* for something that is no Python so far */
+#define EXPECT_STARTING_NS 60000000000ull /* for an interpreter that is coming up */
+
+struct watched_thread {
+	uint32_t serial;
+	pid_t tid;
+	uint32_t thread;      /* of the profile */
+	uint64_t cpu_base_ns; /* when the watch began */
+	uint64_t start_ns;    /* CLOCK_MONOTONIC, of the watch */
+	bool ended;
+};
+
+struct expected {
+	pid_t pid;
+	uint64_t cpu_base_ns; /* UINT64_MAX: what it has used when found */
+	uint64_t since_ns;
+	uint64_t next_ns;
+	uint64_t wait_ns;
+};
+
+struct watch {
+	struct capture *capture;
+	struct profile *profile;
+	struct python_cache *cache;
+	struct watched_process *processes;
+	uint32_t process_count;
+	struct map64 *by_serial; /* serial -> index of processes */
+	struct watched_thread *threads;
+	uint32_t thread_count;
+	struct map64 *by_thread; /* (serial, tid) -> index of threads */
+	struct expected *expected;
+	size_t expected_count;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+struct watch *watch_new(struct capture *capture, struct profile *profile)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return NULL;
+	watch->capture = capture;
+	watch->profile = profile;
+	watch->cache = python_cache_new();
+	watch->by_serial = map64_new();
+	watch->by_thread = map64_new();
+	if (!watch->cache || !watch->by_serial || !watch->by_thread) {
+		watch_free(watch);
+		return NULL;
+	}
+	return watch;
+}
+
+void watch_free(struct watch *watch)
+{
+	if (!watch)
+		return;
+	python_cache_free(watch->cache);
+	map64_free(watch->by_serial);
+	map64_free(watch->by_thread);
+	free(watch->processes);
+	free(watch->threads);
+	free(watch->expected);
+	free(watch);
+}
+
+static struct watched_process *process_of(const struct watch *watch, uint32_t serial)
+{
+	uint64_t index;
+
+	if (!serial || !map64_get(watch->by_serial, serial, &index))
+		return NULL;
+	return &watch->processes[index];
+}
+
+const struct watched_process *watch_process(const struct watch *watch, uint32_t serial)
+{
+	return process_of(watch, serial);
+}
+
+static struct watched_process *process_new(struct watch *watch, uint32_t serial, pid_t pid,
+					   unsigned int minor)
+{
+	struct watched_process *array =
+		reallocarray(watch->processes, watch->process_count + 1, sizeof(*array));
+	uint64_t *slot;
+
+	if (!array)
+		return NULL;
+	watch->processes = array;
+	slot = map64_slot(watch->by_serial, serial, NULL);
+	if (!slot)
+		return NULL;
+	*slot = watch->process_count;
+	array += watch->process_count++;
+	*array = (struct watched_process){
+		.serial = serial,
+		.pid = pid,
+		.minor = minor,
+		.process = profile_add_process(watch->profile, serial, pid),
+	};
+	return array->process == PROFILE_NONE ? NULL : array;
+}
+
+static struct watched_thread *thread_of(const struct watch *watch, uint32_t serial, pid_t tid)
+{
+	uint64_t index;
+
+	if (!map64_get(watch->by_thread, map64_pair(serial, tid), &index))
+		return NULL;
+	return &watch->threads[index];
+}
+
+static struct watched_thread *thread_new(struct watch *watch, const struct watched_process *process,
+					 pid_t tid, uint64_t cpu_base_ns, uint64_t start_ns)
+{
+	struct watched_thread *array =
+		reallocarray(watch->threads, watch->thread_count + 1, sizeof(*array));
+	uint64_t *slot;
+	char name[64];
+
+	if (!array)
+		return NULL;
+	watch->threads = array;
+	slot = map64_slot(watch->by_thread, map64_pair(process->serial, tid), NULL);
+	if (!slot)
+		return NULL;
+	*slot = watch->thread_count;
+	array += watch->thread_count++;
+	*array = (struct watched_thread){
+		.serial = process->serial,
+		.tid = tid,
+		.cpu_base_ns = cpu_base_ns,
+		.start_ns = start_ns,
+		.thread = profile_add_thread(watch->profile, process->process, tid),
+	};
+	if (array->thread == PROFILE_NONE)
+		return NULL;
+	if (!proc_thread_name(process->pid, tid, name, sizeof(name)))
+		watch->profile->threads[array->thread].name =
+			profile_string(watch->profile, name);
+	return array;
+}
+
+/* Threads there are when a process comes under watch. */
+struct adding {
+	struct watch *watch;
+	const struct watched_process *process;
+	uint64_t cpu_base_ns; /* UINT64_MAX: what each has used by now */
+	uint64_t start_ns;
+};
+
+static int thread_add(pid_t tid, void *arg)
+{
+	struct adding *adding = arg;
+	uint64_t cpu_ns = adding->cpu_base_ns;
+
+	if (cpu_ns == UINT64_MAX && proc_thread_cpu_ns(adding->process->pid, tid, &cpu_ns))
+		return 0; /* it has just ended */
+	if (!thread_new(adding->watch, adding->process, tid, cpu_ns, adding->start_ns))
+		return -ENOMEM;
+	return 0;
+}
+
+static void process_describe(struct watch *watch, struct watched_process *watched,
+			     const char *version)
+{
+	struct profile_process *process = &watch->profile->processes[watched->process];
+	struct buffer command;
+
+	buffer_init(&command);
+	if (!proc_command_line(watched->pid, &command) && command.bytes) {
+		if (command.length > COMMAND_BYTES_MAX) {
+			command.length = COMMAND_BYTES_MAX;
+			buffer_string(&command, "…");
+		}
+		process->command =
+			intern_add(watch->profile->strings, command.bytes, command.length);
+	}
+	buffer_release(&command);
+	process->python = profile_string(watch->profile, version);
+	process->probes = profile_string(watch->profile, "sample");
+}
+
+/* Before 3.12 nothing in a code object tells it from the next at its address: see its end. */
+static void deaths_watch(struct watch *watch, struct python_process *process)
+{
+	uint64_t offset = 0;
+	int error;
+
+	if (process->target.layout.code_version != ABI_NO_OFFSET)
+		return;
+	error = python_code_death_offset(process, &offset);
+	if (!error)
+		error = capture_code_deaths_watch(watch->capture, process->binary_open, offset);
+	if (error)
+		log_verbose("pid %d: the end of code objects cannot be seen (%s): each one's name "
+			    "is compared at every sample instead, which costs more",
+			    process->pid, strerror(-error));
+	else
+		process->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
+}
+
+static int process_add(struct watch *watch, struct python_process *process, uint64_t cpu_base_ns)
+{
+	struct adding adding = { .watch = watch, .cpu_base_ns = cpu_base_ns, .start_ns = now_ns() };
+	struct watched_process *watched;
+	uint32_t serial;
+	int error;
+
+	deaths_watch(watch, process);
+	error = capture_target_add(watch->capture, process->pid, &process->target, &serial);
+	if (error)
+		return error;
+	watched = process_new(watch, serial, process->pid, process->target.layout.minor);
+	if (!watched)
+		return -ENOMEM;
+	process_describe(watch, watched, process->version);
+	adding.process = watched;
+	error = proc_each_thread(process->pid, thread_add, &adding);
+	log_verbose("pid %d: CPython %s in %s", process->pid, process->version, process->binary);
+	return error == -ENOMEM ? error : 0;
+}
+
+static int add_based(struct watch *watch, pid_t pid, struct python_process *process,
+		     uint64_t cpu_base_ns)
+{
+	/* Twice: what BPF found and what we were told may be the same process. */
+	for (uint32_t i = 0; i < watch->process_count; i++) {
+		if (watch->processes[i].pid == pid && !watch->processes[i].ended)
+			return 0;
+	}
+	python_inspect(watch->cache, pid, process);
+	if (process->verdict != PYTHON_KNOWN)
+		return -EAGAIN;
+	return process_add(watch, process, cpu_base_ns);
+}
+
+int watch_add(struct watch *watch, pid_t pid, struct python_process *process)
+{
+	return add_based(watch, pid, process, UINT64_MAX);
+}
+
+int watch_expect(struct watch *watch, pid_t pid, uint64_t cpu_base_ns)
+{
+	struct expected *array;
+	uint64_t now = now_ns();
+
+	for (size_t i = 0; i < watch->expected_count; i++) {
+		if (watch->expected[i].pid == pid) {
+			/* An exec: a new program, a new chance. */
+			watch->expected[i].since_ns = now;
+			watch->expected[i].next_ns = now;
+			watch->expected[i].wait_ns = EXPECT_FIRST_NS;
+			return 0;
+		}
+	}
+	array = reallocarray(watch->expected, watch->expected_count + 1, sizeof(*array));
+	if (!array)
+		return -ENOMEM;
+	watch->expected = array;
+	array[watch->expected_count++] = (struct expected){
+		.pid = pid,
+		.cpu_base_ns = cpu_base_ns,
+		.since_ns = now,
+		.next_ns = now,
+		.wait_ns = EXPECT_FIRST_NS,
+	};
+	return 0;
+}
+
+/* True when there is no more to expect of it. */
+static bool expected_try(struct watch *watch, struct expected *expected, uint64_t now)
+{
+	struct python_process process;
+	int error = add_based(watch, expected->pid, &process, expected->cpu_base_ns);
+	uint64_t patience_ns = EXPECT_PYTHON_NS;
+
+	if (error != -EAGAIN)
+		return true;
+	switch (process.verdict) {
+	case PYTHON_UNSUPPORTED:
+	case PYTHON_DENIED:
+		log_warn("pid %d: %s", expected->pid, process.reason);
+		return true;
+	case PYTHON_GONE:
+		return true;
+	case PYTHON_STARTING:
+		patience_ns = EXPECT_STARTING_NS;
+		break;
+	default:
+		break;
+	}
+	expected->next_ns = now + expected->wait_ns;
+	expected->wait_ns += expected->wait_ns / 2;
+	if (expected->wait_ns > EXPECT_LAST_NS)
+		expected->wait_ns = EXPECT_LAST_NS;
+	return now - expected->since_ns > patience_ns;
+}
+
+int watch_retry(struct watch *watch)
+{
+	uint64_t now = now_ns(), next_ns = UINT64_MAX;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < watch->expected_count; i++) {
+		struct expected expected = watch->expected[i];
+
+		if (expected.next_ns <= now && expected_try(watch, &expected, now))
+			continue;
+		if (expected.next_ns < next_ns)
+			next_ns = expected.next_ns;
+		watch->expected[kept++] = expected;
+	}
+	watch->expected_count = kept;
+	if (next_ns == UINT64_MAX)
+		return -1;
+	return next_ns <= now ? 0 : (int)((next_ns - now) / 1000000) + 1;
+}
+
+/* ---- ends ---- */
+
+static void thread_end(struct watch *watch, struct watched_thread *thread, uint64_t cpu_ns,
+		       uint64_t end_ns)
+{
+	struct profile_thread *row = &watch->profile->threads[thread->thread];
+	uint64_t used_ns = cpu_ns > thread->cpu_base_ns ? cpu_ns - thread->cpu_base_ns : 0;
+
+	if (thread->ended)
+		return;
+	thread->ended = true;
+	row->cpu_ns += used_ns;
+	row->wall_ns += end_ns > thread->start_ns ? end_ns - thread->start_ns : 0;
+	watch->profile->processes[row->process].cpu_ns += used_ns;
+	map64_remove(watch->by_thread, map64_pair(thread->serial, thread->tid));
+}
+
+static void on_thread_exit(struct watch *watch, const struct record_process *record)
+{
+	struct watched_process *process = process_of(watch, record->header.serial);
+	struct watched_thread *thread;
+
+	if (!process)
+		return;
+	process->cpu_ended_ns += record->cpu_ns;
+	thread = thread_of(watch, process->serial, record->header.tid);
+	if (thread) {
+		process->cpu_ended_ns -= thread->cpu_base_ns;
+		/* The last name it had: pools name their threads late. */
+		watch->profile->threads[thread->thread].name =
+			intern_add(watch->profile->strings, record->comm,
+				   strnlen(record->comm, sizeof(record->comm)));
+		thread_end(watch, thread, record->cpu_ns, record->header.time_ns);
+	} else {
+		/* Never sampled, not there at the start: no row of its own, but its time counts. */
+		watch->profile->processes[process->process].cpu_ns += record->cpu_ns;
+	}
+}
+
+static void process_end(struct watch *watch, struct watched_process *process, uint64_t end_ns,
+			uint64_t cpu_ns)
+{
+	if (process->ended)
+		return;
+	process->ended = true;
+	for (uint32_t i = 0; i < watch->thread_count; i++) {
+		struct watched_thread *thread = &watch->threads[i];
+
+		if (thread->serial == process->serial && !thread->ended)
+			thread_end(watch, thread, thread->tid == process->pid ? cpu_ns : 0, end_ns);
+	}
+}
+
+static void on_process_exit(struct watch *watch, const struct record_process *record)
+{
+	struct watched_process *process = process_of(watch, record->header.serial);
+	struct profile_process *row;
+
+	if (!process)
+		return;
+	row = &watch->profile->processes[process->process];
+	row->exited = true;
+	row->exit_status = record->exit_code;
+	process_end(watch, process, record->header.time_ns, 0);
+}
+
+static int on_exec(struct watch *watch, const struct record_process *record)
+{
+	struct watched_process *process = process_of(watch, record->header.serial);
+
+	if (process)
+		process_end(watch, process, record->header.time_ns, record->cpu_ns);
+	return watch_expect(watch, record->header.pid, record->cpu_ns);
+}
+
+static int on_fork(struct watch *watch, const struct record_process *record)
+{
+	const struct watched_process *parent = process_of(watch, record->parent_serial);
+	struct watched_process *process;
+	struct profile_process row;
+
+	if (!parent)
+		return 0; /* a followed process that is no Python (yet): its exec will tell */
+	row = watch->profile->processes[parent->process];
+	process = process_new(watch, record->header.serial, record->header.pid, parent->minor);
+	if (!process)
+		return -ENOMEM;
+	watch->profile->processes[process->process].command = row.command;
+	watch->profile->processes[process->process].python = row.python;
+	watch->profile->processes[process->process].probes = row.probes;
+	if (!thread_new(watch, process, record->header.pid, 0, record->header.time_ns))
+		return -ENOMEM;
+	return 0;
+}
+
+int watch_event(struct watch *watch, const struct event *event)
+{
+	switch (event->kind) {
+	case RECORD_PROCESS_NEW:
+		return watch_expect(watch, event->header->pid, UINT64_MAX);
+	case RECORD_PROCESS_EXEC:
+		return on_exec(watch, event->process);
+	case RECORD_PROCESS_FORK:
+		return on_fork(watch, event->process);
+	case RECORD_THREAD_EXIT:
+		on_thread_exit(watch, event->process);
+		return 0;
+	case RECORD_PROCESS_EXIT:
+		on_process_exit(watch, event->process);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+uint32_t watch_thread(struct watch *watch, uint32_t serial, pid_t tid, uint64_t now)
+{
+	struct watched_thread *thread = thread_of(watch, serial, tid);
+	const struct watched_process *process;
+
+	if (!thread) {
+		process = process_of(watch, serial);
+		if (!process)
+			return PROFILE_NONE;
+		/* Born while watched: all its CPU time counts. */
+		thread = thread_new(watch, process, tid, 0, now);
+	}
+	return thread ? thread->thread : PROFILE_NONE;
+}
+
+uint32_t watch_living_count(const struct watch *watch)
+{
+	uint32_t count = watch->expected_count;
+
+	for (uint32_t i = 0; i < watch->process_count; i++)
+		count += !watch->processes[i].ended;
+	return count;
+}
+
+static pid_t pid_of_thread(const struct watch *watch, const struct watched_thread *thread)
+{
+	const struct watched_process *process = process_of(watch, thread->serial);
+
+	return process ? process->pid : 0;
+}
+
+uint64_t watch_cpu_ns(struct watch *watch)
+{
+	uint64_t sum_ns = 0, cpu_ns;
+
+	for (uint32_t i = 0; i < watch->process_count; i++)
+		sum_ns += watch->processes[i].cpu_ended_ns;
+	for (uint32_t i = 0; i < watch->thread_count; i++) {
+		const struct watched_thread *thread = &watch->threads[i];
+
+		if (thread->ended ||
+		    proc_thread_cpu_ns(pid_of_thread(watch, thread), thread->tid, &cpu_ns))
+			continue;
+		sum_ns += cpu_ns > thread->cpu_base_ns ? cpu_ns - thread->cpu_base_ns : 0;
+	}
+	return sum_ns;
+}
+
+/* A thread alive at the end that was neither there at the start nor ever sampled. */
+static int thread_finish(pid_t tid, void *arg)
+{
+	struct adding *adding = arg;
+	struct watched_thread *thread = thread_of(adding->watch, adding->process->serial, tid);
+	uint64_t cpu_ns;
+
+	if (proc_thread_cpu_ns(adding->process->pid, tid, &cpu_ns))
+		return 0;
+	if (!thread)
+		thread = thread_new(adding->watch, adding->process, tid, 0, adding->start_ns);
+	if (!thread)
+		return -ENOMEM;
+	thread_end(adding->watch, thread, cpu_ns, adding->start_ns);
+	return 0;
+}
+
+void watch_finish(struct watch *watch)
+{
+	struct adding adding = { .watch = watch, .start_ns = now_ns() };
+
+	for (uint32_t i = 0; i < watch->process_count; i++) {
+		if (watch->processes[i].ended)
+			continue;
+		adding.process = &watch->processes[i];
+		proc_each_thread(adding.process->pid, thread_finish, &adding);
+		process_end(watch, &watch->processes[i], adding.start_ns, 0);
+	}
+}

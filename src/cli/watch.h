@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The processes under watch, from the moment each is known to be CPython to its end: who they are,
+ * their threads, the CPU time of each by the scheduler's own count. Turns the records about
+ * processes into changes of the kernel's tables and of the profile.
+ */
+#ifndef PYBPFPROF_CLI_WATCH_H
+#define PYBPFPROF_CLI_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture/capture.h"
+#include "decode/event.h"
+#include "model/profile.h"
+#include "python/python.h"
+
+struct watch;
+
+struct watched_process {
+	uint32_t serial;
+	pid_t pid;
+	uint32_t process;   /* of the profile */
+	unsigned int minor; /* of its CPython */
+	bool ended;
+	uint64_t cpu_ended_ns; /* CPU time of threads that ended while watched */
+};
+
+/* NULL: out of memory. `capture` and `profile` must outlive it. */
+struct watch *watch_new(struct capture *capture, struct profile *profile);
+void watch_free(struct watch *watch);
+
+/*
+ * Looks at `pid` and makes it a target if it is a CPython we know. 0; -ENOMEM; -EAGAIN, not (yet):
+ * process->verdict and reason tell why.
+ */
+int watch_add(struct watch *watch, pid_t pid, struct python_process *process);
+/* Keeps looking at `pid` for a while, since its interpreter may still be starting. */
+int watch_expect(struct watch *watch, pid_t pid, uint64_t cpu_base_ns);
+/* Looks again at those expected whose time has come. Milliseconds until the next look; -1 none. */
+int watch_retry(struct watch *watch);
+
+/* A RECORD_PROCESS_* or RECORD_THREAD_EXIT. 0 or -ENOMEM. */
+int watch_event(struct watch *watch, const struct event *event);
+
+/* NULL: no such process. Borrowed until the next call. */
+const struct watched_process *watch_process(const struct watch *watch, uint32_t serial);
+/* The profile's thread of a sample, added when new. PROFILE_NONE: out of memory, or no process. */
+uint32_t watch_thread(struct watch *watch, uint32_t serial, pid_t tid, uint64_t now_ns);
+
+uint32_t watch_living_count(const struct watch *watch);
+/* CPU time of all targets so far; reads /proc for each thread. */
+uint64_t watch_cpu_ns(struct watch *watch);
+/* Fills CPU and wall times of processes and threads that still live. Once, at the end. */
+void watch_finish(struct watch *watch);
+
+#endif
