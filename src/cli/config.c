@@ -212,8 +212,9 @@ static void append_title(struct buffer *out, int argc, char *const *argv)
 		const char *word = argv[i];
 
 		buffer_byte(out, ' ');
-		if (*word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					       "0123456789_-+=./:,@%")]) {
+		if (*word &&
+		    !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789_-+=./:,@%")]) {
 			buffer_string(out, word);
 			continue;
 		}
@@ -228,8 +229,8 @@ static void append_title(struct buffer *out, int argc, char *const *argv)
 	}
 }
 
-int config_parse(int argc, char *const *argv, const struct config_host *host,
-		 struct config *config, struct buffer *message)
+int config_parse(int argc, char *const *argv, const struct config_host *host, struct config *config,
+		 struct buffer *message)
 {
 	struct parse parse = { .config = config, .host = host, .message = message };
 	struct buffer title;

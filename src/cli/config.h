@@ -28,7 +28,7 @@ enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION };
 
 /* What the parser must know of the surroundings, so that it need not look itself. */
 struct config_host {
-	bool no_color;		    /* NO_COLOR is set and not empty */
+	bool no_color; /* NO_COLOR is set and not empty */
 	bool stdout_terminal;
 	uint32_t sample_rate_limit; /* kernel.perf_event_max_sample_rate; 0 unknown */
 };
@@ -52,7 +52,7 @@ struct config {
 	char *const *argv; /* of the COMMAND, NULL-terminated; NULL: none */
 	bool subprocesses; /* -s; always true with a COMMAND */
 
-	unsigned int modes; /* bits 1 << enum config_mode, at least one */
+	unsigned int modes;   /* bits 1 << enum config_mode, at least one */
 	uint64_t duration_ns; /* 0: no limit */
 	uint32_t rate_hz;
 	bool native;
@@ -80,8 +80,8 @@ struct config {
  * `argv` as main() got it, and must outlive *config. An action other than CONFIG_RUN leaves the
  * rest unchecked.
  */
-int config_parse(int argc, char *const *argv, const struct config_host *host,
-		 struct config *config, struct buffer *message);
+int config_parse(int argc, char *const *argv, const struct config_host *host, struct config *config,
+		 struct buffer *message);
 void config_release(struct config *config);
 
 /* "cpu", "line". */

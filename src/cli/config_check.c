@@ -28,8 +28,9 @@ int config_check_target(struct parse *parse)
 		if (!targets[i].given)
 			continue;
 		if (first) {
-			buffer_printf(parse->message, "%s and %s exclude each other: give one target",
-				      first, targets[i].name);
+			buffer_printf(parse->message,
+				      "%s and %s exclude each other: give one target", first,
+				      targets[i].name);
 			return -EINVAL;
 		}
 		first = targets[i].name;
@@ -66,7 +67,7 @@ static int check_format(struct parse *parse, const struct config_report *report)
 	renderer = renderer_find(format);
 	if (!renderer) {
 		bool later = config_word_index(format, strlen(format), formats_later,
-					COUNT_OF(formats_later)) < COUNT_OF(formats_later);
+					       COUNT_OF(formats_later)) < COUNT_OF(formats_later);
 
 		buffer_printf(parse->message,
 			      later ? "format '%s' is not built yet in this version; built: " :

@@ -25,7 +25,9 @@ static const char *const modes_later[] = {
 };
 
 /* In the order of enum rollup_by and enum rollup_sort. */
-static const char *const by_names[] = { "function", "class", "module", "line", "thread", "process" };
+static const char *const by_names[] = {
+	"function", "class", "module", "line", "thread", "process"
+};
 static const char *const sort_names[] = { "self", "total", "name", "samples" };
 
 static void append_words(struct buffer *message, const char *const *words, size_t count)
@@ -130,7 +132,8 @@ static int set_duration(struct parse *parse, const char *text)
 			      text);
 	else if (err)
 		buffer_printf(parse->message,
-			      "'%s' is not a duration; examples: 10, 0.5, 500ms, 90s, 5m, 1h", text);
+			      "'%s' is not a duration; examples: 10, 0.5, 500ms, 90s, 5m, 1h",
+			      text);
 	return err ? -EINVAL : 0;
 }
 

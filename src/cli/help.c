@@ -167,11 +167,12 @@ static void append_lists(struct buffer *out)
 
 static void append_exit_status(struct buffer *out)
 {
-	buffer_string(out, "\nExit status:\n"
-			   "  0 a report was made   1 it failed while running   2 wrong command line\n"
-			   "  3 no such target, no CPython, or a CPython we do not know\n"
-			   "  4 the kernel or the user's rights do not allow it\n"
-			   "  With -- COMMAND and a report made: the command's own.\n");
+	buffer_string(out,
+		      "\nExit status:\n"
+		      "  0 a report was made   1 it failed while running   2 wrong command line\n"
+		      "  3 no such target, no CPython, or a CPython we do not know\n"
+		      "  4 the kernel or the user's rights do not allow it\n"
+		      "  With -- COMMAND and a report made: the command's own.\n");
 }
 
 void help_append(struct buffer *out, enum command_id command)

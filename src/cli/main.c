@@ -2,7 +2,6 @@
 /* Reads the command line, runs the command, turns errors into exit statuses. */
 #include <errno.h>
 #include <locale.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +12,8 @@
 #include "cli/config.h"
 #include "cli/exit.h"
 #include "cli/help.h"
+#include "cli/output.h"
+#include "cli/signals.h"
 #include "cli/value.h"
 #include "pybpfprof/version.h"
 
@@ -31,29 +32,20 @@ static uint32_t read_sample_rate_limit(void)
 	return limit;
 }
 
-static int print_text(const struct buffer *text)
-{
-	if (buffer_error(text) ||
-	    fwrite(text->bytes, 1, text->length, stdout) != text->length || fflush(stdout)) {
-		log_error("cannot write to standard output: %s", strerror(errno));
-		return EXIT_FAILED_RUNNING;
-	}
-	return EXIT_REPORT;
-}
-
 static int print_about(const struct config *config)
 {
 	struct buffer text;
-	int status;
+	int err;
 
+	signals_ignore_pipe();
 	buffer_init(&text);
 	if (config->action == CONFIG_VERSION)
 		buffer_printf(&text, "pybpfprof %s\n", PYBPFPROF_VERSION);
 	else
 		help_append(&text, config->command);
-	status = print_text(&text);
+	err = output_text(NULL, &text);
 	buffer_release(&text);
-	return status;
+	return err ? EXIT_FAILED_RUNNING : EXIT_REPORT;
 }
 
 static void set_log_level(const struct config *config)
@@ -69,8 +61,8 @@ static void set_log_level(const struct config *config)
 static int run_command(const struct config *config)
 {
 	switch (config->command) {
-#define COMMAND(id, name, function, words) \
-	case COMMAND_##id:                 \
+#define COMMAND(id, name, function, words)                                                         \
+	case COMMAND_##id:                                                                         \
 		return function(config);
 #define COMMAND_LATER(name)
 #include "cli/commands.def"

@@ -27,7 +27,7 @@ struct option_entry {
 	enum option_id id;
 	char letter; /* 0: has none */
 	const char *name;
-	const char *argument; /* NULL: takes none */
+	const char *argument;  /* NULL: takes none */
 	unsigned int commands; /* bits 1 << enum command_id */
 	enum option_group group;
 	const char *words;
@@ -35,8 +35,7 @@ struct option_entry {
 
 const struct option_entry *option_at(size_t index); /* NULL past the last */
 const struct option_entry *option_by_letter(char letter, enum command_id command);
-const struct option_entry *option_by_name(const char *name, size_t length,
-					  enum command_id command);
+const struct option_entry *option_by_name(const char *name, size_t length, enum command_id command);
 /* The name that was probably meant; NULL when none is near. `name` is given without dashes. */
 const char *option_near(const char *name, enum command_id command);
 
