@@ -44,10 +44,10 @@ size_t config_word_index(const char *word, size_t length, const char *const *wor
 
 void *config_array_grow(void *array_pointer, size_t *count, size_t element_bytes)
 {
-	void *array, *element;
+	void *old, *array, *element;
 
-	memcpy(&array, array_pointer, sizeof(array));
-	array = realloc(array, (*count + 1) * element_bytes);
+	memcpy(&old, array_pointer, sizeof(old));
+	array = realloc(old, (*count + 1) * element_bytes);
 	if (!array)
 		return NULL;
 	memcpy(array_pointer, &array, sizeof(array));
