@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Usage: procs.py fork|pool|exec|short|exit [ARG...].
+
+fork: a child forked after a second burns in child_work(), the parent in parent_work(), 2 s each.
+pool: the same by multiprocessing, start method ARG.
+exec: the child forked after a second becomes another Python, ARG..., that burns on its own.
+short: a child after the other for 3 s, each burning 30 ms in child_work().
+exit: burns for a second, then exits with status 7.
+"""
+import multiprocessing
+import os
+import sys
+import time
+
+import known
+
+
+def spin(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def child_work(seconds):
+    spin(seconds)
+
+
+def parent_work(seconds):
+    spin(seconds)
+
+
+def fork_child(function, *args):
+    pid = os.fork()
+    if pid == 0:
+        function(*args)
+        os._exit(3)
+    return pid
+
+
+def wait_child(pid):
+    _, status = os.waitpid(pid, 0)
+    return os.WEXITSTATUS(status)
+
+
+def fork():
+    parent_work(1)
+    child = fork_child(child_work, 2)
+    parent_work(1)
+    return {"child": child, "status": wait_child(child)}
+
+
+def pool(method):
+    parent_work(1)
+    context = multiprocessing.get_context(method)
+    child = context.Process(target=child_work, args=(2,))
+    child.start()
+    parent_work(1)
+    child.join()
+    return {"child": child.pid, "status": child.exitcode}
+
+
+def exec_(*command):
+    parent_work(1)
+    child = fork_child(os.execv, command[0], command)
+    parent_work(1)
+    return {"child": child, "status": wait_child(child)}
+
+
+def short():
+    end = time.monotonic() + 3
+    children = 0
+    while time.monotonic() < end:
+        wait_child(fork_child(child_work, 0.03))
+        children += 1
+    return {"children": children}
+
+
+def exit_():
+    parent_work(1)
+    known.done()
+    sys.exit(7)
+
+
+def main():
+    known.ready()
+    function = {"fork": fork, "pool": pool, "exec": exec_, "short": short, "exit": exit_}
+    known.done(**function[sys.argv[1]](*sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    main()

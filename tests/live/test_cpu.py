@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Sampled CPU time: shares, names, files and lines, against programs that know their own."""
+import collections
+import re
+import signal
+
+import live
+from live import for_each, marked_lines, timing
+
+
+class CpuTest(live.LiveTest):
+    @timing
+    @for_each(live.pythons)
+    def test_split_70_30(self, python):
+        target = self.start(python, "split.py")
+        profile = self.profile_target(target, "-r", "1khz", "-d", "5")
+        target.finish(self)
+        self.assertGreater(profile.samples, 1000, "hardly any sample in 5 s of a busy program")
+        self.assert_share(profile, "heavy", 0.7, 2)
+        self.assert_share(profile, "light", 0.3, 2)
+        self.assert_share(profile, "turn", 1.0, 1, "total")
+        self.assert_mostly_whole(profile)
+        self.assertEqual(profile.report["unresolved"], 0)
+
+    @for_each(live.pythons)
+    def test_names_files_lines(self, python):
+        target = self.start(python, "split.py")
+        profile = self.profile_target(target, "-r", "1khz", "-d", "1.5")
+        target.finish(self)
+        for name in ("heavy", "light"):
+            function = profile.function(name)
+            self.assertEqual(function["file"], self.script(python, "split.py"))
+            self.assertEqual([function["line"]], marked_lines("split.py", name + " first"))
+            self.assertEqual(function["class"], None)
+            self.assertEqual(set(profile.lines(name)) - set(marked_lines("split.py", name + " line")),
+                             set())
+        turn = profile.function(python.qualified("Worker.turn"))
+        self.assertEqual([turn["line"]], marked_lines("split.py", "turn first"))
+        for stack in profile.stacks:
+            for caller, callee in zip(stack["frames"], stack["frames"][1:]):
+                if callee["name"] in ("heavy", "light"):
+                    self.assertEqual([caller["line"]],
+                                     marked_lines("split.py", "turn line " + callee["name"]))
+
+    @timing
+    def test_rate_is_kept(self):
+        target = self.start(live.host_python(), "split.py")
+        for rate, expected in (("99", 99), ("1khz", 1000), ("5000", 5000)):
+            profile = self.profile_target(target, "-r", rate, "-d", "2")
+            cpu_s = profile.report["targets"][0]["cpu_ns"] / 1e9
+            self.assertGreater(cpu_s, 0.5)
+            self.assertAlmostEqual(profile.samples / cpu_s / expected, 1, delta=0.1)
+            # Samples stand for CPU time: their sum is what the scheduler says.
+            self.assertAlmostEqual(profile.weight / 1e9 / cpu_s, 1, delta=0.1)
+        target.finish(self)
+
+    @for_each(live.one_python_per_version)
+    def test_line_mode(self, python):
+        target = self.start(python, "split.py")
+        run = self.run_pybpfprof("-p", target.pid, "--mode", "line", "-r", "1khz", "-d", "1.5",
+                                 "-f", "json")
+        target.finish(self)
+        self.assertEqual(run.json["mode"], ["line"])
+        lines = collections.Counter()
+        for line in run.json["lines"]:
+            if line["name"] == "heavy":
+                lines[line["line"]] += line["self"]
+        self.assertEqual(set(lines) - set(marked_lines("split.py", "heavy line")), set())
+        self.assertGreaterEqual(len(lines), 1)
+
+    def test_threads_are_told_apart(self):
+        target = self.start(live.host_python(), "threads.py", "busy")
+        profile = self.profile_target(target, "-t", "-r", "1khz", "-d", "2")
+        target.finish(self)
+        threads = {t["tid"]: t for t in profile.report["targets"][0]["threads"]}
+        for tid in target.facts["tids"].values():
+            self.assertIn(tid, threads)
+            self.assertGreater(threads[tid]["cpu_ns"], 0)
+
+    @for_each(live.one_python_per_version)
+    def test_busy_threads_share(self, python):
+        target = self.start(python, "threads.py", "busy")
+        profile = self.profile_target(target, "-r", "1khz", "-d", "3")
+        target.finish(self)
+        self.assert_mostly_whole(profile)
+        self.assertEqual(profile.report["unresolved"], 0)
+        for name in ("work_0", "work_1", "work_2"):
+            self.assertGreater(profile.share(name, "total"), 0.15)
+            for other in ("work_0", "work_1", "work_2"):
+                self.assertNotIn((name, other), profile.edges())
+
+    def test_function_filter(self):
+        target = self.start(live.host_python(), "split.py")
+        profile = self.profile_target(target, "-F", "*heavy", "-r", "1khz", "-d", "1")
+        target.finish(self)
+        self.assertEqual({live.bare(name) for name in profile.names()}, {"heavy"})
+
+    def test_table(self):
+        target = self.start(live.host_python(), "split.py")
+        run = self.run_pybpfprof("-p", target.pid, "-r", "1khz", "-d", "1")
+        limited = self.run_pybpfprof("-p", target.pid, "-r", "1khz", "-d", "1", "-l", "1")
+        target.finish(self)
+        heavy = next(line for line in run.stdout.splitlines() if "heavy" in line)
+        self.assertRegex(heavy, r"split\.py")
+        self.assertRegex(run.stdout.splitlines()[-1], r"cost: .* lost .* unresolved")
+        self.assertNotIn("\x1b", run.stdout)
+        self.assertLess(len(limited.stdout.splitlines()), len(run.stdout.splitlines()))
+        for line in run.stdout.splitlines():
+            self.assertLessEqual(len(line), 100, line)
+
+    def test_by(self):
+        target = self.start(live.host_python(), "split.py")
+        for by, word in (("class", "Worker"), ("module", "split|__main__"), ("line", r"split\.py:\d+"),
+                         ("thread", str(target.pid)), ("process", str(target.pid))):
+            with self.subTest(by=by):
+                run = self.run_pybpfprof("-p", target.pid, "-d", "0.5", "-r", "1khz", "--by", by)
+                self.assertRegex(run.stdout, word)
+        target.finish(self)
+
+    def test_folded_sums_to_the_samples(self):
+        target = self.start(live.host_python(), "split.py")
+        run = self.run_pybpfprof("-p", target.pid, "-d", "1", "-r", "1khz", "-f", "folded")
+        target.finish(self)
+        total = 0
+        for line in run.stdout.splitlines():
+            match = re.fullmatch(r"(\S.*) (\d+)", line)
+            self.assertIsNotNone(match, line)
+            total += int(match.group(2))
+        self.assertGreater(total, 100)
+        self.assertIn("turn;", run.stdout)
+
+    def test_several_reports_of_one_run(self):
+        target = self.start(live.host_python(), "split.py")
+        run = self.run_pybpfprof("-p", target.pid, "-d", "0.5", "-r", "1khz", "-f", "table",
+                                 "-f", "folded", "-o", "a.folded", "-f", "flamegraph",
+                                 "-o", "a.html")
+        target.finish(self)
+        self.assertIn("heavy", run.stdout)
+        with open(self.workdir + "/a.folded") as folded:
+            self.assertIn("heavy", folded.read())
+        with open(self.workdir + "/a.html") as page:
+            self.assertIn("</html>", page.read())
+
+    def test_duration_is_kept(self):
+        target = self.start(live.host_python(), "split.py")
+        profile = self.profile_target(target, "-d", "700ms")
+        target.finish(self)
+        self.assertAlmostEqual(profile.report["duration_ns"] / 1e9, 0.7, delta=0.2)
+
+    def test_two_targets(self):
+        first = self.start(live.host_python(), "split.py")
+        second = self.start(live.one_python_per_version()[-1], "threads.py", "churn")
+        profile = self.profile("-p", "%d,%d" % (first.pid, second.pid), "-d", "1", "-r", "1khz")
+        first.finish(self)
+        second.finish(self)
+        versions = {t["pid"]: t["python"] for t in profile.report["targets"]}
+        self.assertEqual(versions, {first.pid: first.python.version,
+                                    second.pid: second.python.version})
+        self.assertGreater(profile.share("heavy"), 0)
+        self.assertGreater(profile.share("brief", "total"), 0)
+
+    def test_idle_target_has_no_samples(self):
+        target = self.start(live.host_python(), "split.py")
+        target.process.send_signal(signal.SIGSTOP)
+        profile = self.profile_target(target, "-d", "0.5")
+        target.process.send_signal(signal.SIGCONT)
+        target.finish(self)
+        self.assertEqual(profile.samples, 0)
+        self.assertEqual(profile.report["functions"], [])

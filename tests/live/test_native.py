@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Native and kernel frames in their places between and above the Python ones."""
+import subprocess
+
+import live
+from live import for_each
+
+
+def with_numpy():
+    found = []
+    for python in live.pythons():
+        tried = subprocess.run(python.command("-c", "import numpy"), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+        if tried.returncode == 0:
+            found.append(python)
+    return found
+
+
+class NativeTest(live.LiveTest):
+    def watch(self, python, what, *options):
+        target = self.start(python, "native.py", what)
+        profile = self.profile_target(target, "-r", "1khz", "-d", "2", *options)
+        target.finish(self)
+        self.assertGreater(profile.samples, 100)
+        self.assertGreater(profile.share(what + "_work" if what != "numpy" else "np_work", "total"),
+                           0.9)
+        return profile
+
+    @for_each(live.one_python_per_version)
+    def test_time_in_c_is_the_callers(self, python):
+        for what in ("json", "re"):
+            profile = self.watch(python, what)
+            self.assertEqual({f["kind"] for s in profile.stacks for f in s["frames"]}, {"python"})
+
+    def native_below(self, profile, name):
+        """Weight of the stacks that go from the Python function into native frames, by name."""
+        names = {}
+        for stack in profile.stacks:
+            frames = stack["frames"]
+            for i, frame in enumerate(frames[:-1]):
+                if frame["kind"] == "python" and frame["name"] == name:
+                    if frames[i + 1]["kind"] == "native":
+                        for below in frames[i + 1:]:
+                            names[below["name"]] = names.get(below["name"], 0) + stack["weight"]
+        return names
+
+    @for_each(with_numpy)
+    def test_numpy(self, python):
+        profile = self.watch(python, "numpy", "-n")
+        names = self.native_below(profile, python.qualified("numpy.<locals>.np_work"))
+        self.assertGreater(sum(names.values()), 0.5 * profile.weight)
+        files = {f["file"] for s in profile.stacks for f in s["frames"] if f["kind"] == "native"}
+        self.assertTrue(any("_multiarray_umath" in file for file in files), files)
+
+    @for_each(live.one_python_per_version)
+    def test_callback_through_c(self, python):
+        """sorted() in C calls key() in Python: the C frames lie between the two."""
+        profile = self.watch(python, "sort", "-n")
+        work = python.qualified("sort.<locals>.sort_work")
+        between = 0
+        for stack in profile.stacks:
+            names = [(f["kind"], f["name"]) for f in stack["frames"]]
+            if ("python", "key") in names:
+                self.assertIn(("python", work), names)
+                start, end = names.index(("python", work)), names.index(("python", "key"))
+                self.assertLess(start, end)
+                kinds = {kind for kind, _ in names[start + 1:end]}
+                self.assertLessEqual(kinds, {"native"})
+                between += stack["weight"] * bool(kinds)
+        self.assertGreater(between, 0.05 * profile.weight)
+
+    def test_kernel(self):
+        profile = self.watch(live.host_python(), "read", "-k")
+        kernel = sum(s["weight"] for s in profile.stacks if s["frames"][-1]["kind"] == "kernel")
+        self.assertGreater(kernel, 0.5 * profile.weight)
+        names = {f["name"] for s in profile.stacks for f in s["frames"] if f["kind"] == "kernel"}
+        self.assertTrue(any("read" in name for name in names), names)
+        for stack in profile.stacks:
+            kinds = [f["kind"] for f in stack["frames"]]
+            self.assertEqual(kinds, sorted(kinds, key=["python", "kernel"].index))
+
+    def test_native_and_kernel(self):
+        profile = self.watch(live.host_python(), "read", "-n", "-k")
+        kinds = {tuple(dict.fromkeys(f["kind"] for f in s["frames"])) for s in profile.stacks}
+        self.assertIn("kernel", {kind for order in kinds for kind in order})
+        self.assertIn("native", {kind for order in kinds for kind in order})
