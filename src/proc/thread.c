@@ -43,8 +43,9 @@ int proc_thread_name(pid_t pid, pid_t tid, char *name, size_t size)
 	error = thread_file_read(pid, tid, "comm", &text);
 	if (!error)
 		snprintf(name, size, "%.*s",
-			 (int)(text.length && text.bytes[text.length - 1] == '\n' ? text.length - 1
-										  : text.length),
+			 (int)(text.length && text.bytes[text.length - 1] == '\n' ?
+				       text.length - 1 :
+				       text.length),
 			 text.bytes ? text.bytes : "");
 	buffer_release(&text);
 	return error;
