@@ -6,10 +6,10 @@
 #include "cli/sampling.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
 #include "meter/samples.h"
 #include "resolve/codes.h"
 #include "resolve/native.h"

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See session.h. */
+#include "cli/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "capture/capture.h"
+#include "capture/kernel_check.h"
+#include "cli/exit.h"
+#include "cli/live.h"
+#include "cli/sampling.h"
+#include "cli/watch.h"
+#include "decode/event.h"
+#include "proc/process.h"
+
+enum {
+	/* The ring is drained when it can be half full at the worst, within these bounds. */
+	DRAIN_MIN_MS = 10,
+	DRAIN_MAX_MS = 200,
+	DRAIN_RING_BYTES = 1 << 19,
+	CPU_READ_PERIOD_NS = 1000000000, /* the targets' CPU time for the live line */
+};
+
+struct session {
+	const struct config *config;
+	struct launch *launch;
+	struct signals *signals;
+	struct capture *capture;
+	struct profile *profile;
+	struct watch *watch;
+	struct sampling *sampling;
+	struct live live;
+	uint64_t start_ns;
+	uint64_t end_ns; /* by -d; UINT64_MAX: none */
+	uint64_t own_cpu_start_ns;
+	uint64_t target_cpu_ns; /* as last read, for the live line */
+	uint64_t target_cpu_read_ns;
+	int drain_ms;
+	int error; /* of an event; ends the run */
+	bool broken;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static uint64_t own_cpu_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/* ---- opening ---- */
+
+static void capture_options_fill(const struct config *config, struct capture_options *options)
+{
+	*options = (struct capture_options){
+		.families = 1u << PROBE_SAMPLE | 1u << PROBE_LIFECYCLE | 1u << PROBE_CODE,
+		.rate_hz = config->rate_hz,
+		.native = config->native,
+		.kernel = config->kernel,
+		.cgroup_path = config->cgroup,
+		.scope = config->all      ? CAPTURE_ALL
+			 : config->cgroup ? CAPTURE_CGROUP
+					  : CAPTURE_TARGETS,
+	};
+}
+
+static void mode_append(const struct config *config, struct buffer *out)
+{
+	for (int mode = 0; mode < CONFIG_MODE_COUNT; mode++) {
+		if (!config_has_mode(config, mode))
+			continue;
+		if (out->length)
+			buffer_byte(out, ',');
+		buffer_string(out, config_mode_name(mode));
+	}
+}
+
+static int parts_make(struct session *session)
+{
+	const struct config *config = session->config;
+	struct buffer mode;
+
+	buffer_init(&mode);
+	mode_append(config, &mode);
+	session->profile = profile_new(mode.bytes, UNIT_NS);
+	buffer_release(&mode);
+	if (!session->profile)
+		return -ENOMEM;
+	session->profile->period_ns = 1000000000ull / config->rate_hz;
+	session->profile->estimate = true;
+	session->watch = watch_new(session->capture, session->profile);
+	if (!session->watch)
+		return -ENOMEM;
+	session->sampling = sampling_new(session->watch, session->profile, config->native);
+	return session->sampling ? 0 : -ENOMEM;
+}
+
+static int verdict_exit(const struct python_process *process)
+{
+	return process->verdict == PYTHON_DENIED ? EXIT_NOT_ALLOWED : EXIT_NO_TARGET;
+}
+
+/* An interpreter that is just coming up is waited for; so is a hand's breadth of bad luck. */
+static int pid_add(struct session *session, pid_t pid)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	struct python_process process = { .verdict = PYTHON_KNOWN };
+	int error = -EAGAIN;
+
+	for (int tries = 0; tries < 100; tries++) {
+		error = watch_add(session->watch, pid, &process);
+		if (error != -EAGAIN || process.verdict != PYTHON_STARTING ||
+		    signals_poll(session->signals))
+			break;
+		nanosleep(&pause, NULL);
+	}
+	if (error == -EAGAIN) {
+		log_error("pid %d: %s", pid, process.reason);
+		return verdict_exit(&process);
+	}
+	if (!error && session->config->subprocesses)
+		error = capture_follow(session->capture, pid);
+	if (error) {
+		log_error("pid %d: %s", pid, strerror(-error));
+		return EXIT_FAILED_RUNNING;
+	}
+	return 0;
+}
+
+static int process_look_at(pid_t pid, void *arg)
+{
+	struct session *session = arg;
+	struct python_process process = { .verdict = PYTHON_KNOWN };
+
+	if (pid == getpid())
+		return 0;
+	if (watch_add(session->watch, pid, &process) != -EAGAIN)
+		return 0;
+	if (process.verdict == PYTHON_UNSUPPORTED)
+		log_warn("pid %d: left out: %s", pid, process.reason);
+	else if (process.verdict == PYTHON_STARTING)
+		watch_expect(session->watch, pid, UINT64_MAX);
+	return 0;
+}
+
+static int targets_find(struct session *session)
+{
+	const struct config *config = session->config;
+	int status = 0;
+
+	for (size_t i = 0; i < config->pid_count && !status; i++)
+		status = pid_add(session, config->pids[i]);
+	if (config->all)
+		proc_each(process_look_at, session);
+	if (session->launch && capture_follow(session->capture, launch_pid(session->launch)))
+		status = EXIT_FAILED_RUNNING;
+	return status;
+}
+
+int session_open(const struct config *config, struct launch *launch, struct signals *signals,
+		 struct session **out)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	char obstacle[2 * KERNEL_CHECK_TEXT_BYTES];
+	struct capture_options options;
+	int error, status = EXIT_FAILED_RUNNING;
+
+	if (!session)
+		return EXIT_FAILED_RUNNING;
+	session->config = config;
+	session->launch = launch;
+	session->signals = signals;
+	if (kernel_check_fatal(obstacle, sizeof(obstacle))) {
+		log_error("%s", obstacle);
+		status = EXIT_NOT_ALLOWED;
+		goto fail;
+	}
+	capture_options_fill(config, &options);
+	error = capture_open(&options, &session->capture, obstacle, sizeof(obstacle));
+	if (error) {
+		log_error("%s", obstacle);
+		status = error == -EPERM || error == -EACCES ? EXIT_NOT_ALLOWED
+							     : EXIT_FAILED_RUNNING;
+		goto fail;
+	}
+	if (parts_make(session)) {
+		log_error("out of memory");
+		goto fail;
+	}
+	status = targets_find(session);
+	if (status)
+		goto fail;
+	*out = session;
+	return 0;
+fail:
+	session_free(session);
+	return status;
+}
+
+void session_free(struct session *session)
+{
+	if (!session)
+		return;
+	sampling_free(session->sampling);
+	watch_free(session->watch);
+	profile_free(session->profile);
+	capture_free(session->capture);
+	free(session);
+}
+
+struct profile *session_profile(struct session *session)
+{
+	return session->profile;
+}
+
+/* ---- running ---- */
+
+static int on_record(void *arg, const void *record, size_t size)
+{
+	struct session *session = arg;
+	struct event event;
+	int error = event_decode(record, size, &event);
+
+	if (error) {
+		session->profile->lost[DROP_RECORD_MALFORMED]++;
+		return 0;
+	}
+	if (event.kind == RECORD_SAMPLE || event.kind == RECORD_CODE || event.kind == RECORD_NATIVE)
+		error = sampling_event(session->sampling, &event);
+	else
+		error = watch_event(session->watch, &event);
+	if (!error && (event.kind == RECORD_PROCESS_EXEC || event.kind == RECORD_PROCESS_EXIT))
+		sampling_forget(session->sampling, event.header->pid);
+	session->error = error;
+	return error;
+}
+
+static int drain_period_ms(const struct config *config)
+{
+	uint64_t bytes_per_second = (uint64_t)config->rate_hz * sizeof(struct record_sample) *
+				    (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t ms;
+
+	/* The ring is sixteen times as large when stacks are copied, the records nine times. */
+	ms = DRAIN_RING_BYTES * 1000ull / (bytes_per_second + 1);
+	if (ms < DRAIN_MIN_MS)
+		return DRAIN_MIN_MS;
+	return ms > DRAIN_MAX_MS ? DRAIN_MAX_MS : (int)ms;
+}
+
+static void live_show(struct session *session, uint64_t now_ns)
+{
+	struct live_counts counts = {
+		.elapsed_ns = now_ns - session->start_ns,
+		.duration_ns = session->config->duration_ns,
+		.samples = session->profile->sample_count,
+	};
+	struct kernel_stats stats;
+
+	if (session->config->quiet || !isatty(STDERR_FILENO))
+		return;
+	if (now_ns - session->target_cpu_read_ns >= CPU_READ_PERIOD_NS) {
+		session->target_cpu_ns = watch_cpu_ns(session->watch);
+		session->target_cpu_read_ns = now_ns;
+	}
+	if (capture_stats(session->capture, &stats))
+		return;
+	for (int reason = 0; reason < DROP_COUNT; reason++)
+		counts.lost += stats.drops[reason];
+	counts.target_cpu_ns = session->target_cpu_ns;
+	counts.target_cost_ns = stats.target_ns;
+	counts.profiler_cpu_ns = own_cpu_ns() - session->own_cpu_start_ns;
+	live_update(&session->live, &counts);
+}
+
+static bool run_over(struct session *session, uint64_t now_ns)
+{
+	int wait_status;
+
+	if (signals_poll(session->signals) || now_ns >= session->end_ns)
+		return true;
+	if (session->launch)
+		return !launch_wait(session->launch, 0, &wait_status);
+	/* Where all processes are looked at there may always come another. */
+	return !session->config->all && !session->config->cgroup &&
+	       !watch_living_count(session->watch);
+}
+
+static int wait_ms(const struct session *session, uint64_t now_ns, int retry_ms)
+{
+	int wait = session->drain_ms;
+
+	if (retry_ms >= 0 && retry_ms < wait)
+		wait = retry_ms < 1 ? 1 : retry_ms;
+	if (session->end_ns != UINT64_MAX && (session->end_ns - now_ns) / 1000000 < (uint64_t)wait)
+		wait = (session->end_ns - now_ns) / 1000000 + 1;
+	return wait;
+}
+
+static int run_loop(struct session *session)
+{
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	int drained;
+
+	while (!run_over(session, now_ns)) {
+		int retry_ms = watch_retry(session->watch);
+
+		drained = capture_drain(session->capture, wait_ms(session, now_ns, retry_ms),
+					session->signals->fd, on_record, session);
+		if (session->error || drained < 0)
+			return session->error ? session->error : drained;
+		now_ns = clock_ns(CLOCK_MONOTONIC);
+		live_show(session, now_ns);
+	}
+	return 0;
+}
+
+/* What the kernel side counted, into the profile. */
+static void stats_take(struct session *session)
+{
+	struct profile *profile = session->profile;
+	struct kernel_stats stats;
+
+	if (capture_stats(session->capture, &stats))
+		return;
+	profile->cost.hits = stats.hits;
+	profile->cost.target_ns = stats.target_ns;
+	for (int reason = 0; reason < DROP_COUNT; reason++)
+		profile->lost[reason] += stats.drops[reason];
+}
+
+static void run_end(struct session *session)
+{
+	struct profile *profile = session->profile;
+
+	profile->duration_ns = clock_ns(CLOCK_MONOTONIC) - session->start_ns;
+	/* Before the probes go: taking them away lasts, and the targets run on meanwhile. */
+	watch_finish(session->watch);
+	capture_detach(session->capture);
+	if (!session->error)
+		capture_drain(session->capture, 0, -1, on_record, session);
+	stats_take(session);
+	profile->cost.profiler_cpu_ns = own_cpu_ns() - session->own_cpu_start_ns;
+	live_end(&session->live);
+}
+
+static int command_start(struct session *session)
+{
+	int error;
+
+	if (!session->launch)
+		return 0;
+	error = launch_go(session->launch);
+	if (!error)
+		return 0;
+	log_error("%s: %s", session->config->argv[0], strerror(-error));
+	return launch_exec_status(error);
+}
+
+int session_run(struct session *session)
+{
+	const uint64_t duration_ns = session->config->duration_ns;
+	char obstacle[256];
+	int error;
+
+	session->own_cpu_start_ns = own_cpu_ns();
+	error = capture_attach(session->capture, obstacle, sizeof(obstacle));
+	if (error) {
+		log_error("%s", obstacle);
+		return error == -EPERM || error == -EACCES ? EXIT_NOT_ALLOWED : EXIT_FAILED_RUNNING;
+	}
+	session->start_ns = clock_ns(CLOCK_MONOTONIC);
+	session->end_ns = duration_ns ? session->start_ns + duration_ns : UINT64_MAX;
+	session->profile->started_unix_ns = clock_ns(CLOCK_REALTIME);
+	session->drain_ms = drain_period_ms(session->config);
+	error = command_start(session);
+	if (error)
+		return error;
+	error = run_loop(session);
+	run_end(session);
+	if (error)
+		log_warn("stopped early, the report holds what was seen: %s", strerror(-error));
+	return 0;
+}

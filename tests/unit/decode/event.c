@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Records whose sizes and counts are right, one byte short, and absurd. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode/event.h"
+
+/* A copy that ends where the record ends, so that a read beyond is caught. */
+static int decode_exactly(const void *record, size_t size, struct event *event)
+{
+	void *exact = malloc(size ? size : 1);
+	int error;
+
+	memcpy(exact, record, size);
+	error = event_decode(exact, size, event);
+	free(exact);
+	return error;
+}
+
+Test(event, a_sample_needs_the_frames_it_counts)
+{
+	struct record_sample sample = { .header.kind = RECORD_SAMPLE, .frame_count = 3 };
+	const size_t whole = offsetof(struct record_sample, frames) + 3 * sizeof(struct record_frame);
+	struct event event;
+
+	cr_expect_eq(decode_exactly(&sample, whole, &event), 0);
+	cr_expect_eq(event.kind, RECORD_SAMPLE);
+	/* The ring rounds sizes up: more bytes than needed are fine. */
+	cr_expect_eq(decode_exactly(&sample, whole + 4, &event), 0);
+	cr_expect_eq(decode_exactly(&sample, whole - 1, &event), -EBADMSG);
+	sample.frame_count = ABI_STACK_FRAMES + 1;
+	cr_expect_eq(decode_exactly(&sample, sizeof(sample), &event), -EBADMSG);
+	sample.frame_count = 0;
+	sample.status = DROP_COUNT;
+	cr_expect_eq(decode_exactly(&sample, whole, &event), -EBADMSG);
+}
+
+struct code_case {
+	const char *what;
+	uint32_t table_bytes, table_length;
+	struct record_text name;
+	int error;
+};
+
+Test(event, a_code_record_needs_lengths_that_fit)
+{
+	static const struct code_case CASES[] = {
+		{ "sound", 8, 8, { 3, 3, 1, 1 }, 0 },
+		{ "table cut", 8, 9000, { 3, 3, 1, 1 }, 0 },
+		{ "more table than there is", 9, 8, { 3, 3, 1, 1 }, -EBADMSG },
+		{ "table beyond the record", ABI_LINETABLE_BYTES + 1, 1u << 30, { 3, 3, 1, 1 },
+		  -EBADMSG },
+		{ "table beyond the bytes", 4096, 4096, { 3, 3, 1, 1 }, -EBADMSG },
+		{ "name beyond its room", 8, 8, { 300, 300, 1, 1 }, -EBADMSG },
+		{ "a kind there is not", 8, 8, { 3, 3, 3, 0 }, -EBADMSG },
+		{ "bytes of nothing", 8, 8, { 3, 3, 0, 0 }, -EBADMSG },
+	};
+	struct record_code *code = calloc(1, sizeof(*code));
+	struct event event;
+
+	code->header.kind = RECORD_CODE;
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(*CASES); i++) {
+		code->linetable_bytes = CASES[i].table_bytes;
+		code->linetable_length = CASES[i].table_length;
+		code->name_text = CASES[i].name;
+		cr_expect_eq(decode_exactly(code, offsetof(struct record_code, table) + 8, &event),
+			     CASES[i].error, "%s", CASES[i].what);
+	}
+	free(code);
+}
+
+Test(event, a_native_record_needs_the_stack_it_counts)
+{
+	struct record_native *native = calloc(1, sizeof(*native));
+	const size_t fixed = offsetof(struct record_native, stack);
+	struct event event;
+
+	native->header.kind = RECORD_NATIVE;
+	native->stack_bytes = 64;
+	cr_expect_eq(decode_exactly(native, fixed + 64, &event), 0);
+	cr_expect_eq(decode_exactly(native, fixed + 63, &event), -EBADMSG);
+	native->kernel_count = ABI_KERNEL_FRAMES + 1;
+	cr_expect_eq(decode_exactly(native, fixed + 64, &event), -EBADMSG);
+	free(native);
+}
+
+Test(event, short_and_unknown_records_are_told_apart)
+{
+	struct record_process record = { .header.kind = RECORD_PROCESS_EXIT };
+	struct event event;
+
+	cr_expect_eq(decode_exactly(&record, sizeof(record), &event), 0);
+	cr_expect_eq(decode_exactly(&record, sizeof(record) - 1, &event), -EBADMSG);
+	cr_expect_eq(decode_exactly(&record, 7, &event), -EBADMSG);
+	cr_expect_eq(decode_exactly(&record, 0, &event), -EBADMSG);
+	record.header.kind = RECORD_KIND_COUNT;
+	cr_expect_eq(decode_exactly(&record, sizeof(record), &event), -ENOTSUP);
+	record.header.kind = RECORD_NONE;
+	cr_expect_eq(decode_exactly(&record, sizeof(record), &event), -ENOTSUP);
+}
