@@ -344,22 +344,29 @@ def adopt_orphans():
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def children():
-    mine = []
+def children(parent):
+    found = []
     for pid in os.listdir("/proc"):
         if pid.isdigit():
             with contextlib.suppress(OSError):
                 with open("/proc/%s/stat" % pid) as stat:
-                    if stat.read().rsplit(")", 1)[1].split()[1] == str(os.getpid()):
-                        mine.append(int(pid))
-    return mine
+                    if stat.read().rsplit(")", 1)[1].split()[1] == str(parent):
+                        found.append(int(pid))
+    return found
+
+
+def descendants(pid):
+    found = [pid]
+    for child in children(pid):
+        found += descendants(child)
+    return found
 
 
 def kill_children():
     """Kills until none is left: a killed child's own children become ours in their turn."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        pids = children()
+        pids = children(os.getpid())
         if not pids:
             return
         for pid in pids:

@@ -102,7 +102,7 @@ class CpuTest(live.LiveTest):
         target.finish(self)
         heavy = next(line for line in run.stdout.splitlines() if "heavy" in line)
         self.assertRegex(heavy, r"split\.py")
-        self.assertRegex(run.stdout.splitlines()[-1], r"cost: .* lost .* unresolved")
+        self.assertRegex(run.stdout, r"(?m)^cost: .* lost .* unresolved")
         self.assertNotIn("\x1b", run.stdout)
         self.assertLess(len(limited.stdout.splitlines()), len(run.stdout.splitlines()))
         for line in run.stdout.splitlines():

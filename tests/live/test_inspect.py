@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which processes are Python: list, doctor, and interpreters in odd places."""
+import os
+import shutil
+import subprocess
+
+import live
+from live import for_each
+
+
+class InspectTest(live.LiveTest):
+    timeout_s = 90
+
+    def listed(self):
+        run = self.run_pybpfprof("list", "-f", "json")
+        return {row["pid"]: row for row in run.json}
+
+    def test_list_knows_every_version(self):
+        targets = [self.start(python, "recursion.py", 2) for python in live.pythons()]
+        rows = self.listed()
+        table = self.run_pybpfprof("list").stdout.splitlines()
+        for target in targets:
+            row = rows.get(target.pid)
+            self.assertIsNotNone(row, "%s is not listed" % target.python.name)
+            self.assertEqual((row["version"], row["supported"], row["reason"]),
+                             (target.python.version, True, None))
+            self.assertEqual("debug" in row["build"], target.python.name.endswith("d"), row)
+            self.assertEqual("shared" in row["build"], target.python.name.startswith("pyenv"), row)
+            self.assertIn("recursion.py", row["command"])
+            self.assertEqual(row["user"], "root")
+            line = next(line for line in table if line.split()[:1] == [str(target.pid)])
+            self.assertEqual(line.split()[1], target.python.version)
+        for target in targets:
+            target.finish(self)
+
+    def test_doctor(self):
+        run = self.run_pybpfprof("doctor")
+        self.assertEqual(run.stderr, "")
+        self.assertRegex(run.stdout, r"(?m)^ok +kernel +Linux \d")
+        report = self.run_pybpfprof("doctor", "-f", "json").json
+        self.assertTrue(report["usable"])
+        for check in report["checks"]:
+            self.assertIn(check["state"], ("ok", "degraded", "missing"))
+            if check["state"] != "ok":
+                self.assertTrue(check["fix"], check)
+
+    def check_profile(self, target, file="split.py"):
+        row = self.listed().get(target.pid)
+        self.assertIsNotNone(row)
+        self.assertTrue(row["supported"], row)
+        profile = self.profile_target(target, "-r", "1khz", "-d", "1")
+        target.finish(self)
+        self.assertGreater(profile.share("heavy"), 0.5)
+        self.assertEqual(profile.report["unresolved"], 0)
+        self.assert_mostly_whole(profile)
+        return row
+
+    def test_embedded(self):
+        if not os.path.exists("/usr/include/python3.11/Python.h"):
+            self.skipTest("libpython3.11-dev is not installed")
+        program = self.workdir + "/app-server"
+        subprocess.run(["gcc", "-I/usr/include/python3.11", live.TARGETS + "/embed.c", "-o",
+                        program, "-lpython3.11"], check=True, timeout=60)
+        script = self.script(live.host_python(), "split.py")
+        target = live.Target(self, live.host_python(), [program, script])
+        row = self.check_profile(target)
+        self.assertIn("shared", row["build"])
+        self.assertIn("libpython3.11", row["binary"])
+
+    @for_each(live.one_python_per_version)
+    def test_deleted_executable(self, python):
+        if python.root or not os.path.isfile(python.path):
+            inside = os.path.dirname(self.place(python)) + "/py-" + os.path.basename(self.workdir)
+        else:
+            inside = self.workdir + "/py"
+        copy = python.root + inside
+        shutil.copy(os.path.realpath(python.root + python.path) if not python.root
+                    else python.root + python.path, copy)
+        self.addCleanup(lambda: os.path.exists(copy) and os.unlink(copy))
+        env = dict(os.environ)
+        home = os.path.dirname(os.path.dirname(os.path.realpath(python.path)))
+        env["PYTHONHOME"] = "/usr" if python.root or home == "/usr" else home
+        env["LD_LIBRARY_PATH"] = home + "/lib" if not python.root else ""
+        moved = live.Python(python.name, python.root, inside, python.version)
+        target = self.start(moved, "split.py", env=env)
+        os.unlink(copy)
+        row = self.check_profile(target)
+        self.assertEqual("deleted" in row["build"], not python.name.startswith("pyenv"), row)
+
+    def test_deleted_library(self):
+        python = next((p for p in live.pythons() if p.name.startswith("pyenv-3.12")), None)
+        if python is None:
+            self.skipTest("no Python 3.12 with a shared library")
+        real = os.path.realpath(python.path)
+        home = os.path.dirname(os.path.dirname(real))
+        library = self.workdir + "/libpython3.12.so.1.0"
+        shutil.copy(home + "/lib/libpython3.12.so.1.0", library)
+        env = dict(os.environ, LD_LIBRARY_PATH=self.workdir)
+        target = self.start(python, "split.py", env=env)
+        os.unlink(library)
+        self.assertIn("deleted", self.check_profile(target)["build"])
+
+    @for_each(lambda: [p for p in live.one_python_per_version() if p.root])
+    def test_other_mount_namespace(self, python):
+        """Inside it the root is another one, and nothing of it is to be seen from here."""
+        place = self.place(python)
+        command = ["unshare", "-m", "--propagation", "private", "sh", "-c",
+                   "mount --bind \"$0\" \"$0\" && mount -t tmpfs none \"$0/mnt\" && "
+                   "cp \"$0$1\" \"$0/mnt/python\" && "
+                   "exec chroot \"$0\" /mnt/python -B \"$2/split.py\"",
+                   python.root, python.path, place]
+        env = dict(os.environ, PYTHONHOME="/usr")
+        target = live.Target(self, python, command, env=env, name="split.py")
+        self.assertFalse(os.path.exists(python.root + "/mnt/python"))
+        row = self.check_profile(target)
+        self.assertEqual(row["version"], python.version)
+
+    def test_other_pid_namespace(self):
+        python = live.host_python()
+        command = ["unshare", "-p", "-f", "--mount-proc", "--kill-child",
+                   *python.command("-B", self.script(python, "split.py"))]
+        target = live.Target(self, python, command, name="split.py")
+        inner = next(pid for pid in live.descendants(target.pid) if pid != target.pid)
+        profile = self.profile("-p", inner, "-r", "1khz", "-d", "1")
+        self.assertGreater(profile.share("heavy"), 0.5)
+        self.assertEqual([t["pid"] for t in profile.report["targets"]], [inner])
