@@ -68,14 +68,14 @@ static void log_line(const char *format, va_list args)
 	buffer_release(&line);
 }
 
-#define LOG_AT(level, format)                              \
-	do {                                               \
-		va_list args;                              \
-		if (current_level < (level))               \
-			return;                            \
-		va_start(args, format);                    \
-		log_line(format, args);                    \
-		va_end(args);                              \
+#define LOG_AT(level, format)                                                                      \
+	do {                                                                                       \
+		va_list args;                                                                      \
+		if (current_level < (level))                                                       \
+			return;                                                                    \
+		va_start(args, format);                                                            \
+		log_line(format, args);                                                            \
+		va_end(args);                                                                      \
 	} while (0)
 
 void log_error(const char *format, ...)

@@ -3,9 +3,6 @@
  * Text from a stranger's memory, made fit to print. Owns the one UTF-8 decoder and the one list of
  * characters that must not reach a terminal.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* wcwidth() */
-#endif
 #include "base/text.h"
 
 #include <locale.h>
@@ -36,10 +33,18 @@ static uint32_t text_decode(const char *bytes, size_t length, size_t *used)
 	more = at[0] < 0xe0 ? 1 : at[0] < 0xf0 ? 2 : 3;
 	code = at[0] & (0x3f >> more);
 	switch (at[0]) {
-	case 0xe0: low = 0xa0; break;
-	case 0xed: high = 0x9f; break;
-	case 0xf0: low = 0x90; break;
-	case 0xf4: high = 0x8f; break;
+	case 0xe0:
+		low = 0xa0;
+		break;
+	case 0xed:
+		high = 0x9f;
+		break;
+	case 0xf0:
+		low = 0x90;
+		break;
+	case 0xf4:
+		high = 0x8f;
+		break;
 	}
 	for (; more; more--) {
 		if (*used == length || at[*used] < low || at[*used] > high)
@@ -55,8 +60,8 @@ static uint32_t text_decode(const char *bytes, size_t length, size_t *used)
 /* Controls, and what reorders or breaks the lines around it. */
 static bool text_is_unsafe(uint32_t code)
 {
-	return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x061c ||
-	       code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
+	return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x061c || code == 0x200e ||
+	       code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
 	       (code >= 0x2066 && code <= 0x2069) || code == 0xfeff || code == TEXT_INVALID;
 }
 
@@ -77,11 +82,21 @@ void text_append_safe(struct buffer *out, const char *bytes, size_t length)
 static void text_append_json_code(struct buffer *out, uint32_t code)
 {
 	switch (code) {
-	case '\n': buffer_string(out, "\\n"); break;
-	case '\r': buffer_string(out, "\\r"); break;
-	case '\t': buffer_string(out, "\\t"); break;
-	case TEXT_INVALID: buffer_string(out, "\\ufffd"); break;
-	default: buffer_printf(out, "\\u%04x", code); break;
+	case '\n':
+		buffer_string(out, "\\n");
+		break;
+	case '\r':
+		buffer_string(out, "\\r");
+		break;
+	case '\t':
+		buffer_string(out, "\\t");
+		break;
+	case TEXT_INVALID:
+		buffer_string(out, "\\ufffd");
+		break;
+	default:
+		buffer_printf(out, "\\u%04x", code);
+		break;
 	}
 }
 
@@ -111,12 +126,24 @@ void text_append_html(struct buffer *out, const char *bytes, size_t length)
 	text_append_safe(&safe, bytes, length);
 	for (size_t i = 0; i < safe.length; i++) {
 		switch (safe.bytes[i]) {
-		case '&': buffer_string(out, "&amp;"); break;
-		case '<': buffer_string(out, "&lt;"); break;
-		case '>': buffer_string(out, "&gt;"); break;
-		case '"': buffer_string(out, "&quot;"); break;
-		case '\'': buffer_string(out, "&#39;"); break;
-		default: buffer_byte(out, safe.bytes[i]); break;
+		case '&':
+			buffer_string(out, "&amp;");
+			break;
+		case '<':
+			buffer_string(out, "&lt;");
+			break;
+		case '>':
+			buffer_string(out, "&gt;");
+			break;
+		case '"':
+			buffer_string(out, "&quot;");
+			break;
+		case '\'':
+			buffer_string(out, "&#39;");
+			break;
+		default:
+			buffer_byte(out, safe.bytes[i]);
+			break;
 		}
 	}
 	if (safe.error && !out->error)

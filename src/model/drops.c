@@ -11,7 +11,7 @@ static const struct {
 	const char *words;
 	enum drop_kind kind;
 } drops[DROP_COUNT] = {
-#define X(id, json_key, drop_kind, drop_words) \
+#define X(id, json_key, drop_kind, drop_words)                                                     \
 	[DROP_##id] = { json_key, drop_words, DROP_KIND_##drop_kind },
 #include "pybpfprof/drops.def"
 #undef X

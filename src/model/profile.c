@@ -47,12 +47,12 @@ static void *profile_grow(void *array, uint32_t *capacity, uint32_t count, size_
 	return grown;
 }
 
-#define PROFILE_GROW(array, capacity, count)                                                     \
-	({                                                                                       \
-		void *grown_array = profile_grow(array, &(capacity), count, sizeof(*(array)));   \
-		if (grown_array)                                                                 \
-			(array) = grown_array;                                                   \
-		grown_array ? 0 : -ENOMEM;                                                       \
+#define PROFILE_GROW(array, capacity, count)                                                       \
+	({                                                                                         \
+		void *grown_array = profile_grow(array, &(capacity), count, sizeof(*(array)));     \
+		if (grown_array)                                                                   \
+			(array) = grown_array;                                                     \
+		grown_array ? 0 : -ENOMEM;                                                         \
 	})
 
 static void profile_index_free(struct profile_index *index)

@@ -18,13 +18,18 @@
 
 #define PROFILE_NONE UINT32_MAX
 
-enum frame_kind { FRAME_PYTHON, FRAME_NATIVE, FRAME_KERNEL, FRAME_NOTE /* "[starting]" and the like */ };
+enum frame_kind {
+	FRAME_PYTHON,
+	FRAME_NATIVE,
+	FRAME_KERNEL,
+	FRAME_NOTE /* "[starting]" and the like */
+};
 
 /* What a report calls a function. Two code objects with equal fields are one function. */
 struct profile_function {
-	uint32_t name;	 /* qualified name where the version has one, else the bare name */
+	uint32_t name;	     /* qualified name where the version has one, else the bare name */
 	uint32_t class_name; /* 0: none */
-	uint32_t module; /* 0: unknown; for native frames the file's base name */
+	uint32_t module;     /* 0: unknown; for native frames the file's base name */
 	uint32_t file;
 	int32_t line; /* first line; 0 unknown */
 	enum frame_kind kind;
@@ -58,7 +63,7 @@ struct profile_thread {
 	uint32_t process; /* index into processes */
 	uint32_t tid;
 	uint32_t name;
-	uint64_t cpu_ns;  /* while it was watched, from the scheduler, not from samples */
+	uint64_t cpu_ns; /* while it was watched, from the scheduler, not from samples */
 	uint64_t wall_ns;
 };
 
@@ -73,17 +78,17 @@ struct profile_sum {
 enum profile_unit { UNIT_NS, UNIT_BYTES, UNIT_SAMPLES };
 
 struct profile_cost {
-	uint64_t hits;		/* probe hits in all */
-	uint64_t target_ns;	/* CPU time our BPF programs took from the targets; measured in them */
+	uint64_t hits;	    /* probe hits in all */
+	uint64_t target_ns; /* CPU time our BPF programs took from the targets; measured in them */
 	uint64_t profiler_cpu_ns; /* our own process, user and system */
-	bool stopped_early;	/* --max-overhead took the probes away */
+	bool stopped_early;	  /* --max-overhead took the probes away */
 };
 
 struct profile {
 	struct intern *strings;
 	uint32_t mode; /* string id: "cpu", "line", ... */
 	enum profile_unit unit;
-	bool estimate;	      /* values are extrapolated from samples */
+	bool estimate; /* values are extrapolated from samples */
 	uint64_t started_unix_ns;
 	uint64_t duration_ns;
 	uint64_t period_ns; /* value of one sample; 0 where not sampled */

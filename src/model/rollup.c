@@ -3,9 +3,6 @@
  * From sums of stacks to rows. Every frame is given a dense key first (its function, its class, ...);
  * then each sum walks its stack once, and a stamp per key sees to it that recursion counts once.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* qsort_r() */
-#endif
 #include "model/rollup.h"
 
 #include <errno.h>
@@ -40,11 +37,14 @@ static uint64_t rollup_identity(const struct profile *profile, enum rollup_by by
 	const struct profile_function *function = &profile->functions[id];
 
 	switch (by) {
-	case ROLLUP_LINE: return frame;
-	case ROLLUP_CLASS: return map64_pair(function->class_name, function->module);
+	case ROLLUP_LINE:
+		return frame;
+	case ROLLUP_CLASS:
+		return map64_pair(function->class_name, function->module);
 	case ROLLUP_MODULE:
 		return function->module ? function->module : ROLLUP_BY_FILE | function->file;
-	default: return id;
+	default:
+		return id;
 	}
 }
 
@@ -124,8 +124,8 @@ static void rollup_describe(const struct rollup_builder *builder, uint32_t key, 
 		const struct profile_frame *frame = &profile->frames[builder->key_frames[key]];
 
 		row->function = frame->function;
-		row->line = by == ROLLUP_LINE ? frame->line :
-						profile->functions[frame->function].line;
+		row->line =
+			by == ROLLUP_LINE ? frame->line : profile->functions[frame->function].line;
 		row->thread = thread;
 	} else if (by == ROLLUP_THREAD) {
 		row->thread = key;
@@ -165,8 +165,8 @@ static struct rollup_row *rollup_row_of(struct rollup_builder *builder, uint32_t
 	return &out->rows[*slot];
 }
 
-static int rollup_count(struct rollup_builder *builder, uint32_t key,
-			const struct profile_sum *sum, bool self, bool total)
+static int rollup_count(struct rollup_builder *builder, uint32_t key, const struct profile_sum *sum,
+			bool self, bool total)
 {
 	struct rollup_row *row = rollup_row_of(builder, key, sum->thread);
 
@@ -244,8 +244,7 @@ static const char *rollup_sort_name(const struct rollup_order *order, const stru
 	if (order->by == ROLLUP_CLASS)
 		return profile_text(profile, function->class_name);
 	if (order->by == ROLLUP_MODULE)
-		return profile_text(profile,
-				    function->module ? function->module : function->file);
+		return profile_text(profile, function->module ? function->module : function->file);
 	return profile_text(profile, function->name);
 }
 
@@ -278,12 +277,16 @@ static int rollup_compare(const void *left, const void *right, void *arg)
 	int result = 0;
 
 	switch (order->sort) {
-	case ROLLUP_SORT_TOTAL: result = rollup_compare_numbers(other->total, one->total); break;
+	case ROLLUP_SORT_TOTAL:
+		result = rollup_compare_numbers(other->total, one->total);
+		break;
 	case ROLLUP_SORT_SAMPLES:
 		result = rollup_compare_numbers(other->self_samples, one->self_samples);
 		break;
-	case ROLLUP_SORT_SELF: break;
-	case ROLLUP_SORT_NAME: return rollup_compare_names(order, one, other);
+	case ROLLUP_SORT_SELF:
+		break;
+	case ROLLUP_SORT_NAME:
+		return rollup_compare_names(order, one, other);
 	}
 	if (!result)
 		result = rollup_compare_numbers(other->self, one->self);

@@ -32,7 +32,7 @@ struct rollup {
 	enum rollup_by by;
 	struct rollup_row *rows;
 	uint32_t row_count;
-	uint64_t value;	  /* of all samples rolled up: 100 % */
+	uint64_t value; /* of all samples rolled up: 100 % */
 	uint64_t samples;
 };
 

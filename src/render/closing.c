@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The lines around the numbers. */
+#include "render/closing.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "model/drops.h"
+#include "render/format.h"
+
+#define DOT " \xc2\xb7 "
+
+enum {
+	/* Sampled and measured CPU time may differ by so much before we say a word. */
+	CLOSING_TOLERATED_PPM = 50000,
+	CLOSING_TOLERATED_PERIODS = 10,
+};
+
+uint64_t closing_cpu_ns(const struct profile *profile)
+{
+	uint64_t cpu_ns = 0;
+
+	for (uint32_t i = 0; i < profile->process_count; i++)
+		cpu_ns += profile->processes[i].cpu_ns;
+	return cpu_ns;
+}
+
+uint64_t closing_rate_hz(const struct profile *profile)
+{
+	if (!profile->period_ns)
+		return 0;
+	return (1000000000 + profile->period_ns / 2) / profile->period_ns;
+}
+
+static uint64_t closing_value(const struct profile *profile)
+{
+	uint64_t value = 0;
+
+	for (uint32_t i = 0; i < profile->sum_count; i++)
+		value += profile->sums[i].value;
+	return value;
+}
+
+/* Whether sampled and measured CPU time can be compared: not once samples were filtered away. */
+static bool closing_is_comparable(const struct profile *profile,
+				  const struct render_options *options)
+{
+	return profile->unit == UNIT_NS && profile->period_ns && !options->glob_count &&
+	       closing_cpu_ns(profile);
+}
+
+static void closing_append_text(struct buffer *out, const struct profile *profile, uint32_t id)
+{
+	text_append_safe(out, profile_text(profile, id), intern_length(profile->strings, id));
+}
+
+void closing_append_targets(struct buffer *out, const struct profile *profile, uint32_t limit)
+{
+	uint32_t shown = profile->process_count;
+
+	/* A last line of "1 more" would take the room of the one. */
+	if (limit && shown > limit)
+		shown = limit - 1;
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct profile_process *process = &profile->processes[i];
+
+		closing_append_text(out, profile, process->command);
+		buffer_printf(out, "%spid %u", process->command ? DOT : "", process->pid);
+		if (process->python) {
+			buffer_string(out, DOT "CPython ");
+			closing_append_text(out, profile, process->python);
+		}
+		buffer_byte(out, '\n');
+	}
+	if (shown < profile->process_count)
+		buffer_printf(out, "\xe2\x80\xa6 %u more processes: --by process shows all\n",
+			      profile->process_count - shown);
+}
+
+void closing_append_summary(struct buffer *out, const struct profile *profile,
+			    const struct render_options *options)
+{
+	closing_append_text(out, profile, profile->mode);
+	buffer_string(out, DOT);
+	format_ns(out, profile->duration_ns);
+	buffer_printf(out, DOT "%" PRIu64 " sample%s", profile->sample_count,
+		      profile->sample_count == 1 ? "" : "s");
+	if (profile->period_ns)
+		buffer_printf(out, " at %" PRIu64 " Hz", closing_rate_hz(profile));
+	if (closing_is_comparable(profile, options)) {
+		buffer_string(out, DOT "sampled ");
+		format_ns(out, closing_value(profile));
+		buffer_string(out, " of ");
+		format_ns(out, closing_cpu_ns(profile));
+		buffer_string(out, " CPU");
+	}
+	buffer_byte(out, '\n');
+}
+
+static void closing_append_drops(struct buffer *out, const struct profile *profile)
+{
+	for (unsigned int i = 0; i < DROP_COUNT; i++) {
+		uint64_t count = drop_is_lost(i) ? profile->lost[i] : profile->partial[i];
+
+		if (!count || !drop_words(i))
+			continue;
+		buffer_printf(out, "%s: %" PRIu64 " %s: %s\n",
+			      drop_is_lost(i) ? "lost" : "incomplete", count,
+			      drop_is_lost(i) ? (count == 1 ? "record" : "records") :
+						(count == 1 ? "stack" : "stacks"),
+			      drop_words(i));
+	}
+}
+
+/* Samples that add up to clearly more or less than the scheduler counted. */
+static void closing_append_mismatch(struct buffer *out, const struct profile *profile,
+				    const struct render_options *options)
+{
+	uint64_t sampled_ns = closing_value(profile), cpu_ns = closing_cpu_ns(profile);
+	uint64_t apart_ns = sampled_ns > cpu_ns ? sampled_ns - cpu_ns : cpu_ns - sampled_ns;
+
+	if (!closing_is_comparable(profile, options) ||
+	    apart_ns <= CLOSING_TOLERATED_PERIODS * profile->period_ns ||
+	    format_ppm(apart_ns, cpu_ns) <= CLOSING_TOLERATED_PPM)
+		return;
+	buffer_string(out, "note: the samples stand for ");
+	format_ns(out, sampled_ns);
+	buffer_string(out, " where the scheduler counted ");
+	format_ns(out, cpu_ns);
+	buffer_string(out, " of CPU: ");
+	format_share(out, apart_ns, cpu_ns);
+	buffer_string(out, sampled_ns > cpu_ns ? " too much\n" : " was not sampled\n");
+}
+
+void closing_append_cost(struct buffer *out, const struct profile *profile,
+			 const struct render_options *options)
+{
+	uint64_t partial = profile_partial_total(profile);
+
+	buffer_string(out, "cost: ");
+	format_share(out, profile->cost.target_ns, closing_cpu_ns(profile));
+	buffer_printf(out, " of the target%s, ", profile->process_count > 1 ? "s" : "");
+	format_share(out, profile->cost.profiler_cpu_ns, profile->duration_ns);
+	buffer_printf(
+		out, " of a core for pybpfprof" DOT "%" PRIu64 " lost" DOT "%" PRIu64 " unresolved",
+		profile_lost_total(profile), profile->unresolved);
+	if (partial)
+		buffer_printf(out, DOT "%" PRIu64 " incomplete", partial);
+	buffer_byte(out, '\n');
+	closing_append_drops(out, profile);
+	closing_append_mismatch(out, profile, options);
+	if (profile->cost.stopped_early)
+		buffer_string(out, "note: the probes were taken away early: they cost more than "
+				   "--max-overhead allows\n");
+}

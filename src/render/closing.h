@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What stands around the numbers of every report for people: who was profiled for how long, what it
+ * cost, what was lost. One place, so that the table and the HTML say the same.
+ */
+#ifndef PYBPFPROF_RENDER_CLOSING_H
+#define PYBPFPROF_RENDER_CLOSING_H
+
+#include "base/buffer.h"
+#include "render/render.h"
+
+/* CPU time of all processes, measured, not sampled. */
+uint64_t closing_cpu_ns(const struct profile *profile);
+/* 1e9 / period_ns, rounded; 0 where nothing was sampled by time. */
+uint64_t closing_rate_hz(const struct profile *profile);
+
+/* Each appends whole lines of safe text, every line ended by '\n'. */
+
+/* "python3 app.py · pid 4242 · CPython 3.11.2", one line a process, at most `limit` (0: all). */
+void closing_append_targets(struct buffer *out, const struct profile *profile, uint32_t limit);
+/* "cpu · 10.0 s · 990 samples at 99 Hz · 9.87 s of 9.91 s CPU sampled" */
+void closing_append_summary(struct buffer *out, const struct profile *profile,
+			    const struct render_options *options);
+/*
+ * "cost: 1.3 % of the target, 0.4 % of a core for pybpfprof · 0 lost · 0 unresolved", then a line
+ * for each loss and each kind of incomplete stack, and for what else the reader must know.
+ */
+void closing_append_cost(struct buffer *out, const struct profile *profile,
+			 const struct render_options *options);
+
+#endif

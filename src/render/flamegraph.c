@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * -f flamegraph: one HTML file that needs nothing else. The page (flamegraph.html, .css, .js) is
+ * embedded at build time; its @MARKS@ are filled in here. The profile goes in as JSON in a data
+ * block, arrays of numbers by index, and the page's script makes trees of it; nothing of it is
+ * ever read as HTML: text is made safe, then escaped for the block it stands in.
+ */
+#include <string.h>
+
+#include "base/text.h"
+#include "flamegraph_assets.h"
+#include "render/closing.h"
+#include "render/format.h"
+#include "render/json_writer.h"
+#include "render/renderers.h"
+
+enum { FLAMEGRAPH_LINE_NUMBERS = 4096 }; /* numbers between two line breaks */
+
+/* A string as the page shows it: controls visible, nothing that reorders what stands around it. */
+static void flamegraph_text(struct json_writer *json, const char *key, const char *bytes,
+			    size_t length)
+{
+	struct buffer safe;
+
+	buffer_init(&safe);
+	text_append_safe(&safe, bytes, length);
+	if (buffer_error(&safe))
+		writer_fail(json->writer, buffer_error(&safe));
+	json_string(json, key, safe.length ? safe.bytes : "", safe.length);
+	buffer_release(&safe);
+}
+
+static void flamegraph_id(struct json_writer *json, const struct profile *profile, uint32_t id)
+{
+	flamegraph_text(json, NULL, profile_text(profile, id), intern_length(profile->strings, id));
+}
+
+/* An array of the lines in `text`, which is emptied. */
+static void flamegraph_lines(struct json_writer *json, const char *key, struct buffer *text)
+{
+	char *line = text->bytes, *end;
+
+	if (buffer_error(text))
+		writer_fail(json->writer, buffer_error(text));
+	json_open(json, key, '[');
+	for (; line && (end = strchr(line, '\n')); line = end + 1)
+		json_string(json, NULL, line, end - line);
+	json_close(json, ']');
+	buffer_clear(text);
+}
+
+static void flamegraph_write_head(struct json_writer *json, const struct profile *profile,
+				  const struct render_options *options)
+{
+	const char *title = options->title ? options->title : "pybpfprof";
+	struct buffer text;
+
+	buffer_init(&text);
+	flamegraph_text(json, "title", title, strlen(title));
+	json_text(json, "version", options->version);
+	json_text(json, "unit", format_unit(profile->unit));
+	closing_append_targets(&text, profile, 8);
+	flamegraph_lines(json, "targets", &text);
+	closing_append_summary(&text, profile, options);
+	json_string(json, "summary", text.bytes, text.length ? text.length - 1 : 0);
+	buffer_clear(&text);
+	closing_append_cost(&text, profile, options);
+	flamegraph_lines(json, "closing", &text);
+	buffer_release(&text);
+}
+
+static void flamegraph_write_functions(struct json_writer *json, const struct profile *profile)
+{
+	json_newline(json);
+	json_open(json, "functions", '[');
+	for (uint32_t i = 0; i < profile->function_count; i++) {
+		const struct profile_function *function = &profile->functions[i];
+		const char *place = format_file(profile, function);
+
+		json_newline(json);
+		json_open(json, NULL, '[');
+		flamegraph_id(json, profile, function->name);
+		flamegraph_id(json, profile, function->module);
+		flamegraph_id(json, profile, function->file);
+		flamegraph_text(json, NULL, place, strlen(place));
+		json_int(json, NULL, function->line);
+		json_uint(json, NULL, format_origin(profile, function));
+		json_close(json, ']');
+	}
+	json_close(json, ']');
+}
+
+static void flamegraph_write_tasks(struct json_writer *json, const struct profile *profile)
+{
+	json_newline(json);
+	json_open(json, "processes", '[');
+	for (uint32_t i = 0; i < profile->process_count; i++) {
+		json_open(json, NULL, '[');
+		json_uint(json, NULL, profile->processes[i].pid);
+		flamegraph_id(json, profile, profile->processes[i].command);
+		json_close(json, ']');
+	}
+	json_close(json, ']');
+	json_newline(json);
+	json_open(json, "threads", '[');
+	for (uint32_t i = 0; i < profile->thread_count; i++) {
+		json_open(json, NULL, '[');
+		json_uint(json, NULL, profile->threads[i].process);
+		json_uint(json, NULL, profile->threads[i].tid);
+		flamegraph_id(json, profile, profile->threads[i].name);
+		json_close(json, ']');
+	}
+	json_close(json, ']');
+}
+
+/* The next number of an array; breaks its lines, for editors choke on one of megabytes. */
+static void flamegraph_number(struct json_writer *json, uint64_t number, uint32_t index)
+{
+	if (index && index % FLAMEGRAPH_LINE_NUMBERS == 0)
+		json_newline(json);
+	json_uint(json, NULL, number);
+}
+
+static void flamegraph_write_stacks(struct json_writer *json, const struct profile *profile)
+{
+	json_newline(json);
+	json_open(json, "frames", '[');
+	for (uint32_t i = 0; i < profile->frame_count; i++) {
+		flamegraph_number(json, profile->frames[i].function, i);
+		json_int(json, NULL, profile->frames[i].line);
+	}
+	json_close(json, ']');
+	json_newline(json);
+	json_open(json, "parents", '[');
+	for (uint32_t i = 0; i < profile->stack_count; i++)
+		flamegraph_number(json, profile->stacks[i].parent, i);
+	json_close(json, ']');
+	json_newline(json);
+	json_open(json, "stackFrames", '[');
+	for (uint32_t i = 0; i < profile->stack_count; i++)
+		flamegraph_number(json, i ? profile->stacks[i].frame : 0, i);
+	json_close(json, ']');
+	json_newline(json);
+	json_open(json, "sums", '[');
+	for (uint32_t i = 0; i < profile->sum_count; i++) {
+		flamegraph_number(json, profile->sums[i].thread, i);
+		json_uint(json, NULL, profile->sums[i].stack);
+		json_uint(json, NULL, profile->sums[i].samples);
+		json_uint(json, NULL, profile->sums[i].value);
+	}
+	json_close(json, ']');
+}
+
+static void flamegraph_write_profile(struct writer *writer, const struct profile *profile,
+				     const struct render_options *options)
+{
+	struct json_writer json;
+
+	json_init(&json, writer, true);
+	json_open(&json, NULL, '{');
+	flamegraph_write_head(&json, profile, options);
+	flamegraph_write_functions(&json, profile);
+	flamegraph_write_tasks(&json, profile);
+	flamegraph_write_stacks(&json, profile);
+	json_close(&json, '}');
+}
+
+static void flamegraph_write_title(struct writer *writer, const struct render_options *options)
+{
+	const char *title = options->title ? options->title : "pybpfprof";
+
+	text_append_html(&writer->scratch, title, strlen(title));
+	writer_scratch(writer);
+}
+
+int render_flamegraph(const struct profile *profile, const struct render_options *options,
+		      FILE *stream)
+{
+	const char *at = flamegraph_html, *mark;
+	struct writer writer;
+
+	writer_init(&writer, stream);
+	while ((mark = strchr(at, '@'))) {
+		const char *end = strchr(mark + 1, '@');
+		size_t length = end ? (size_t)(end - mark - 1) : 0;
+
+		writer_bytes(&writer, at, mark - at);
+		if (length == 5 && !strncmp(mark + 1, "TITLE", length))
+			flamegraph_write_title(&writer, options);
+		else if (length == 5 && !strncmp(mark + 1, "STYLE", length))
+			writer_string(&writer, flamegraph_css);
+		else if (length == 6 && !strncmp(mark + 1, "SCRIPT", length))
+			writer_string(&writer, flamegraph_js);
+		else if (length == 4 && !strncmp(mark + 1, "DATA", length))
+			flamegraph_write_profile(&writer, profile, options);
+		at = end ? end + 1 : mark + 1;
+	}
+	writer_string(&writer, at);
+	return writer_finish(&writer);
+}

@@ -1,0 +1,685 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The flame graph's page. Reads the profile out of the page, draws on a canvas, touches no network.
+// Names come from strangers: they reach the page through textContent and fillText() alone.
+"use strict";
+
+(() => {
+const profile = JSON.parse(document.getElementById("profile").textContent);
+const element = (id) => document.getElementById(id);
+
+const ROW_PX = 19;
+const NARROWEST_PX = 0.6; // boxes below this are not drawn, nor is anything inside them
+const TABLE_ROWS = 500;
+const ORIGINS = ["application", "library", "standard", "native", "kernel", "note"];
+const ORIGIN_WORDS = ["the program's Python", "site-packages", "standard library", "native code",
+	"kernel", "not a function"];
+const ROOT = -1;
+
+// What the page shows; all of it is in the address behind "#", so that a view can be sent on.
+const state = { scope: "all", merge: "function", invert: false, icicle: true, view: "graph",
+	search: "", zoom: "" };
+
+// ---- numbers ----
+
+function decimals(value) {
+	return value >= 100 ? 0 : value >= 10 ? 1 : 2;
+}
+
+function formatValue(value) {
+	const scales = profile.unit === "ns" ? [[1e9, " s"], [1e6, " ms"], [1e3, " \u00b5s"], [1, " ns"]] :
+		profile.unit === "bytes" ? [[2 ** 30, " GiB"], [2 ** 20, " MiB"], [2 ** 10, " KiB"], [1, " B"]] :
+		[[1, ""]];
+	const [step, unit] = scales.find(([least]) => value >= least) || scales[scales.length - 1];
+	return (value / step).toFixed(step === 1 ? 0 : decimals(value / step)) + unit;
+}
+
+function formatPercent(part, whole) {
+	const percent = whole ? part * 100 / whole : 0;
+	return percent.toFixed(percent >= 0.1 || percent === 0 ? 1 : 2) + " %";
+}
+
+function formatAmount(value, samples, whole) {
+	const counted = profile.unit === "samples" ? "" :
+		", " + samples + (samples === 1 ? " sample" : " samples");
+	return formatValue(value) + counted + ", " + formatPercent(value, whole);
+}
+
+// ---- keys: what is merged into one box ----
+
+const frameCount = profile.frames.length / 2;
+const frameFunction = (frame) => profile.frames[frame * 2];
+const frameLine = (frame) => profile.frames[frame * 2 + 1];
+const frameKey = (frame) => state.merge === "line" ? frame : frameFunction(frame);
+const keyFunction = (key) => profile.functions[state.merge === "line" ? frameFunction(key) : key];
+const keyCount = () => state.merge === "line" ? frameCount : profile.functions.length;
+
+function keyPlace(key) {
+	const [, module, , place, line] = keyFunction(key);
+	const at = state.merge === "line" ? frameLine(key) : line;
+	return (place || module) + (at > 0 ? ":" + at : "");
+}
+
+function keyLabel(key) {
+	const place = keyPlace(key);
+	return keyFunction(key)[0] + (place ? " (" + place + ")" : "");
+}
+
+// ---- sums in scope: flat [thread, stack, samples, value] ----
+
+function inScope(thread) {
+	if (state.scope === "all")
+		return true;
+	const id = Number(state.scope.slice(1));
+	return state.scope[0] === "t" ? thread === id : profile.threads[thread][0] === id;
+}
+
+function eachSum(visit) {
+	const sums = profile.sums;
+	for (let i = 0; i < sums.length; i += 4) {
+		if (inScope(sums[i]))
+			visit(sums[i + 1], sums[i + 2], sums[i + 3]);
+	}
+}
+
+// ---- trees ----
+
+function newNode(key, parent) {
+	return { key, parent, depth: parent ? parent.depth + 1 : 0, value: 0, samples: 0, self: 0,
+		children: [], pending: null };
+}
+
+// Callers above callees: each stack finds its node once, after its parent (parents are older).
+function buildTree() {
+	const root = newNode(ROOT, null);
+	const nodes = new Array(profile.parents.length);
+	const known = new Map();
+	const keys = keyCount();
+	let count = 1;
+
+	root.number = 0;
+	nodes[0] = root;
+	for (let stack = 1; stack < nodes.length; stack++) {
+		const parent = nodes[profile.parents[stack]];
+		const key = frameKey(profile.stackFrames[stack]);
+		const code = parent.number * keys + key;
+		let node = known.get(code);
+		if (!node) {
+			node = newNode(key, parent);
+			node.number = count++;
+			known.set(code, node);
+			parent.children.push(node);
+		}
+		nodes[stack] = node;
+	}
+	eachSum((stack, samples, value) => {
+		nodes[stack].self += value;
+		for (let node = nodes[stack]; node; node = node.parent) {
+			node.value += value;
+			node.samples += samples;
+		}
+	});
+	return root;
+}
+
+// The innermost function first, below it who called it. Such a tree can be far larger than the
+// stacks it is made of, so a node is opened only when it is looked at: `pending` are its stacks.
+function buildInverted() {
+	const root = newNode(ROOT, null);
+
+	root.pending = [];
+	eachSum((stack, samples, value) => {
+		root.value += value;
+		root.samples += samples;
+		if (stack)
+			root.pending.push(stack, samples, value);
+		else
+			root.self += value;
+	});
+	return root;
+}
+
+function openNode(node) {
+	const pending = node.pending;
+	const byKey = new Map();
+
+	if (!pending)
+		return;
+	node.pending = null;
+	for (let i = 0; i < pending.length; i += 3) {
+		const key = frameKey(profile.stackFrames[pending[i]]);
+		let child = byKey.get(key);
+		if (!child) {
+			child = newNode(key, node);
+			child.pending = [];
+			byKey.set(key, child);
+			node.children.push(child);
+		}
+		child.value += pending[i + 2];
+		child.samples += pending[i + 1];
+		if (node.key === ROOT)
+			child.self += pending[i + 2];
+		if (profile.parents[pending[i]])
+			child.pending.push(profile.parents[pending[i]], pending[i + 1], pending[i + 2]);
+	}
+}
+
+// The children, largest first, so that drawing can stop at the first that is too narrow.
+function childrenOf(node) {
+	openNode(node);
+	if (!node.sorted) {
+		node.children = node.children.filter((child) => child.value > 0);
+		node.children.sort((a, b) => b.value - a.value || (keyLabel(a.key) < keyLabel(b.key) ? -1 : 1));
+		node.sorted = true;
+	}
+	return node.children;
+}
+
+let root = null;
+let zoomed = null;
+let selected = null;
+
+function zoomPath(node) {
+	const path = [];
+	for (; node.parent; node = node.parent)
+		path.unshift(childrenOf(node.parent).indexOf(node));
+	return path.join(".");
+}
+
+function nodeAtPath(path) {
+	let node = root;
+	for (const index of path === "" ? [] : path.split(".")) {
+		const child = childrenOf(node)[Number(index)];
+		if (!child)
+			return root;
+		node = child;
+	}
+	return node;
+}
+
+// ---- search ----
+
+let matches = null; // by key: does it match; null: nothing is searched
+let matchedValue = 0;
+let matchedSamples = 0;
+
+function searchTest() {
+	try {
+		const expression = new RegExp(state.search, "i");
+		return (text) => expression.test(text);
+	} catch {
+		const wanted = state.search.toLowerCase();
+		return (text) => text.toLowerCase().includes(wanted);
+	}
+}
+
+function runSearch() {
+	matches = null;
+	if (state.search) {
+		const test = searchTest();
+		matches = new Uint8Array(keyCount());
+		for (let key = 0; key < matches.length; key++)
+			matches[key] = test(keyLabel(key)) || test(keyFunction(key)[1]) ? 1 : 0;
+		const hit = new Uint8Array(profile.parents.length);
+		for (let stack = 1; stack < hit.length; stack++)
+			hit[stack] = hit[profile.parents[stack]] | matches[frameKey(profile.stackFrames[stack])];
+		matchedValue = matchedSamples = 0;
+		eachSum((stack, samples, value) => {
+			matchedValue += hit[stack] ? value : 0;
+			matchedSamples += hit[stack] ? samples : 0;
+		});
+	}
+	element("matched").textContent = matches ?
+		"matched " + formatPercent(matchedValue, root.value) + " (" + formatValue(matchedValue) + ")" : "";
+}
+
+// ---- layout: boxes by row, in pixels ----
+
+const canvas = element("graph");
+const scroll = element("scroll");
+const context = canvas.getContext("2d");
+let rows = [];
+let colors = {};
+let labelWidths = new Map();
+
+function addBox(depth, node, left, width) {
+	while (rows.length <= depth)
+		rows.push([]);
+	rows[depth].push({ node, left, width });
+}
+
+function layOut() {
+	const width = scroll.clientWidth;
+	const open = [];
+
+	rows = [];
+	for (let node = zoomed; node; node = node.parent)
+		addBox(node.depth, node, 0, width);
+	open.push([zoomed, 0]);
+	while (open.length && zoomed.value) {
+		const [node, left] = open.pop();
+		let at = left;
+		for (const child of childrenOf(node)) {
+			const childWidth = child.value * width / zoomed.value;
+			if (childWidth < NARROWEST_PX)
+				break;
+			addBox(child.depth, child, at, childWidth);
+			open.push([child, at]);
+			at += childWidth;
+		}
+	}
+	element("content").style.height = Math.max(rows.length * ROW_PX, scroll.clientHeight) + "px";
+}
+
+// ---- drawing ----
+
+function readColors() {
+	const style = getComputedStyle(document.documentElement);
+	for (const name of [...ORIGINS, "text", "quiet", "panel", "match", "accent"])
+		colors[name] = style.getPropertyValue("--" + name).trim();
+	colors.fills = new Map();
+}
+
+// Both "#rrggbb".
+function mixColors(one, other, percent) {
+	const channel = (color, at) => parseInt(color.slice(at, at + 2), 16);
+	return "rgb(" + [1, 3, 5].map((at) => Math.round(channel(one, at) * percent / 100 +
+		channel(other, at) * (100 - percent) / 100)).join(",") + ")";
+}
+
+// Neighbours of one origin must be told apart: shade by a hash of the name, always the same one.
+function fillOf(key) {
+	if (key === ROOT)
+		return colors.note;
+	let fill = colors.fills.get(key);
+	if (!fill) {
+		const [name, , , , , origin] = keyFunction(key);
+		let hash = 7;
+		for (let i = 0; i < name.length; i++)
+			hash = (hash * 31 + name.charCodeAt(i)) | 0;
+		fill = mixColors(colors[ORIGINS[origin]], colors.panel, 76 + Math.abs(hash) % 25);
+		colors.fills.set(key, fill);
+	}
+	return fill;
+}
+
+function labelOf(node) {
+	return node.key === ROOT ? "all" : keyLabel(node.key);
+}
+
+function fitLabel(label, room) {
+	let width = labelWidths.get(label);
+	if (width === undefined) {
+		width = context.measureText(label).width;
+		labelWidths.set(label, width);
+	}
+	if (width <= room)
+		return label;
+	let length = Math.floor(label.length * room / width) - 1;
+	if (length > 0 && label.charCodeAt(length) >= 0xdc00 && label.charCodeAt(length) <= 0xdfff)
+		length--;
+	return length < 2 ? "" : label.slice(0, length) + "\u2026";
+}
+
+function rowTop(depth) {
+	const height = parseFloat(element("content").style.height);
+	return (state.icicle ? depth * ROW_PX : height - (depth + 1) * ROW_PX) - scroll.scrollTop;
+}
+
+function drawBox(box, depth) {
+	const { node, left, width } = box;
+	const top = rowTop(depth);
+	const found = matches && node.key !== ROOT && matches[node.key];
+
+	context.globalAlpha = (matches && !found) || (node !== zoomed && node.depth < zoomed.depth) ? 0.45 : 1;
+	context.fillStyle = found ? colors.match : fillOf(node.key);
+	context.fillRect(left, top, Math.max(width - (width > 3 ? 1 : 0), 0.5), ROW_PX - 1);
+	if (width > 28) {
+		context.globalAlpha = 1;
+		context.fillStyle = found ? colors.panel : colors.text;
+		context.fillText(fitLabel(labelOf(node), width - 8), left + 4, top + ROW_PX / 2);
+	}
+	if (node === selected) {
+		context.globalAlpha = 1;
+		context.strokeStyle = colors.accent;
+		context.lineWidth = 2;
+		context.strokeRect(left + 1, top + 1, Math.max(width - 3, 1), ROW_PX - 3);
+	}
+}
+
+function draw() {
+	const width = scroll.clientWidth, height = scroll.clientHeight;
+	const scale = window.devicePixelRatio || 1;
+
+	canvas.width = Math.round(width * scale);
+	canvas.height = Math.round(height * scale);
+	canvas.style.width = width + "px";
+	canvas.style.height = height + "px";
+	context.setTransform(scale, 0, 0, scale, 0, 0);
+	context.font = "12px system-ui, 'Noto Sans', 'DejaVu Sans', sans-serif";
+	context.textBaseline = "middle";
+	rows.forEach((boxes, depth) => {
+		const top = rowTop(depth);
+		if (top > -ROW_PX && top < height)
+			boxes.forEach((box) => drawBox(box, depth));
+	});
+	context.globalAlpha = 1;
+}
+
+let drawing = 0;
+function drawSoon() {
+	cancelAnimationFrame(drawing);
+	drawing = requestAnimationFrame(draw);
+}
+
+function describe(node) {
+	return labelOf(node) + ": " + formatAmount(node.value, node.samples, root.value);
+}
+
+function showStatus() {
+	const node = selected || zoomed;
+	element("status").textContent = describe(node) +
+		(zoomed === root ? "" : " \u2014 zoomed into " + labelOf(zoomed));
+}
+
+// ---- the table ----
+
+function tableRows() {
+	const self = new Float64Array(keyCount()), total = new Float64Array(keyCount());
+	const seen = new Int32Array(keyCount());
+	let sum = 0;
+
+	eachSum((stack, samples, value) => {
+		sum++;
+		if (stack)
+			self[frameKey(profile.stackFrames[stack])] += value;
+		for (; stack; stack = profile.parents[stack]) {
+			const key = frameKey(profile.stackFrames[stack]);
+			if (seen[key] !== sum)
+				total[key] += value;
+			seen[key] = sum;
+		}
+	});
+	return [...total.keys()].filter((key) => total[key] > 0)
+		.sort((a, b) => self[b] - self[a] || total[b] - total[a] || a - b)
+		.map((key) => ({ key, self: self[key], total: total[key] }));
+}
+
+function tableRow({ key, self, total }) {
+	const row = document.createElement("tr");
+	const texts = [formatPercent(self, root.value), formatValue(self),
+		formatPercent(total, root.value), formatValue(total), keyFunction(key)[0], keyPlace(key)];
+
+	texts.forEach((text, column) => {
+		const cell = row.insertCell();
+		cell.textContent = text;
+		if (column < 4)
+			cell.className = "number";
+	});
+	row.cells[5].title = keyFunction(key)[2];
+	row.classList.toggle("found", Boolean(matches && matches[key]));
+	return row;
+}
+
+function showTable() {
+	const all = tableRows();
+	const hidden = all.length - TABLE_ROWS;
+
+	element("rows").replaceChildren(...all.slice(0, TABLE_ROWS).map(tableRow));
+	element("table-note").textContent = all.length + (state.merge === "line" ? " lines" : " functions") +
+		(hidden > 0 ? ", the hottest " + TABLE_ROWS + " shown" : "") + "; hottest by self first";
+}
+
+// ---- state ----
+
+function readAddress() {
+	const given = new URLSearchParams(location.hash.slice(1));
+
+	for (const name of ["scope", "merge", "view", "search", "zoom"]) {
+		if (given.has(name))
+			state[name] = given.get(name);
+	}
+	for (const name of ["invert", "icicle"]) {
+		if (given.has(name))
+			state[name] = given.get(name) === "1";
+	}
+	if (![...element("scope").options].some((option) => option.value === state.scope))
+		state.scope = "all";
+	if (state.merge !== "line")
+		state.merge = "function";
+	if (state.view !== "table")
+		state.view = "graph";
+}
+
+function writeAddress() {
+	const kept = new URLSearchParams();
+
+	for (const [name, value] of Object.entries(state)) {
+		const usual = { scope: "all", merge: "function", invert: false, icicle: true, view: "graph" };
+		if (value !== (name in usual ? usual[name] : ""))
+			kept.set(name, value === true ? "1" : value === false ? "0" : value);
+	}
+	try {
+		history.replaceState(null, "", "#" + kept);
+	} catch {
+		// Some browsers refuse this for pages from files; the view is right all the same.
+	}
+}
+
+// For whoever reads the page without eyes: a screen reader, a test.
+function publish() {
+	const facts = document.documentElement.dataset;
+
+	canvas.setAttribute("aria-label", "Flame graph: " + describe(root));
+	facts.total = root.value;
+	facts.samples = root.samples;
+	facts.rows = rows.length;
+	facts.boxes = rows.reduce((count, boxes) => count + boxes.length, 0);
+	facts.matched = matches ? matchedValue : "";
+	facts.widest = rows.map((boxes) => labelOf(boxes[0].node)).join(" > ");
+	facts.ready = "1";
+}
+
+// Brings everything in line with `state`; `rebuild` when the tree itself changes.
+function show(rebuild) {
+	if (rebuild || !root) {
+		root = state.invert ? buildInverted() : buildTree();
+		colors.fills = new Map();
+		selected = null;
+	}
+	zoomed = nodeAtPath(state.zoom);
+	runSearch();
+	element("scope").value = state.scope;
+	element("merge").value = state.merge;
+	if (element("search").value !== state.search)
+		element("search").value = state.search;
+	for (const [id, on] of [["invert", state.invert], ["icicle", state.icicle],
+		["view-graph", state.view === "graph"], ["view-table", state.view === "table"]])
+		element(id).setAttribute("aria-pressed", String(on));
+	element("reset").disabled = zoomed === root;
+	scroll.hidden = state.view !== "graph";
+	element("table").hidden = state.view !== "table";
+	if (state.view === "table")
+		showTable();
+	layOut();
+	drawSoon();
+	showStatus();
+	publish();
+}
+
+function change(changes, rebuild) {
+	Object.assign(state, changes);
+	if (rebuild)
+		state.zoom = "";
+	show(rebuild);
+	writeAddress();
+	if (!state.icicle && (rebuild || "icicle" in changes))
+		scroll.scrollTop = scroll.scrollHeight;
+}
+
+function zoomTo(node) {
+	selected = null;
+	change({ zoom: zoomPath(node) }, false);
+}
+
+// ---- pointer and keys ----
+
+function nodeAt(event) {
+	const bounds = canvas.getBoundingClientRect();
+	const x = event.clientX - bounds.left, y = event.clientY - bounds.top;
+	const depth = rows.findIndex((boxes, at) => y >= rowTop(at) && y < rowTop(at) + ROW_PX);
+	const box = depth < 0 ? undefined :
+		rows[depth].find(({ left, width }) => x >= left && x < left + width);
+
+	return box ? box.node : null;
+}
+
+function showTip(event) {
+	const tip = element("tip");
+	const node = nodeAt(event);
+
+	tip.hidden = !node;
+	if (!node)
+		return;
+	const name = document.createElement("b");
+	const lines = [formatAmount(node.value, node.samples, root.value)];
+	if (zoomed !== root)
+		lines.push(formatPercent(node.value, zoomed.value) + " of " + labelOf(zoomed));
+	if (node.self)
+		lines.push("self " + formatValue(node.self) + ", " + formatPercent(node.self, root.value));
+	if (node.key !== ROOT) {
+		const [, module, file, , , origin] = keyFunction(node.key);
+		lines.push(...[file, module, ORIGIN_WORDS[origin]].filter(Boolean));
+	}
+	name.textContent = labelOf(node);
+	tip.replaceChildren(name, document.createTextNode(lines.join("\n")));
+	const right = Math.max(4, window.innerWidth - tip.offsetWidth - 4);
+	const below = event.clientY + 18 + tip.offsetHeight < window.innerHeight;
+	tip.style.left = Math.min(event.clientX + 12, right) + "px";
+	tip.style.top = (below ? event.clientY + 18 : event.clientY - tip.offsetHeight - 10) + "px";
+}
+
+function reveal(node) {
+	const top = rowTop(node.depth);
+
+	if (top < 0)
+		scroll.scrollTop += top;
+	else if (top + ROW_PX > scroll.clientHeight)
+		scroll.scrollTop += top + ROW_PX - scroll.clientHeight;
+}
+
+function walk(key) {
+	const node = selected || zoomed;
+	const siblings = node.parent ? childrenOf(node.parent) : [node];
+	const at = siblings.indexOf(node);
+	const inward = state.icicle ? "ArrowDown" : "ArrowUp";
+	let next;
+
+	if (key === "ArrowLeft" || key === "ArrowRight")
+		next = siblings[at + (key === "ArrowRight" ? 1 : -1)];
+	else
+		next = key === inward ? childrenOf(node)[0] : node.parent;
+	if (!next)
+		return;
+	selected = next;
+	reveal(next);
+	drawSoon();
+	showStatus();
+}
+
+canvas.addEventListener("click", (event) => {
+	const node = nodeAt(event);
+	if (node && event.detail === 1)
+		zoomTo(node);
+});
+canvas.addEventListener("dblclick", () => zoomTo(root));
+canvas.addEventListener("mousemove", showTip);
+canvas.addEventListener("mouseleave", () => { element("tip").hidden = true; });
+canvas.addEventListener("keydown", (event) => {
+	if (event.key.startsWith("Arrow")) {
+		walk(event.key);
+		event.preventDefault();
+	} else if (event.key === "Enter" && selected) {
+		zoomTo(selected);
+	}
+});
+document.addEventListener("keydown", (event) => {
+	const typing = event.target === element("search");
+
+	if (event.key === "/" && !typing) {
+		element("search").focus();
+		event.preventDefault();
+	} else if (event.key === "Escape") {
+		if (typing && state.search)
+			change({ search: "" }, false);
+		else
+			zoomTo(root);
+	}
+});
+scroll.addEventListener("scroll", drawSoon);
+element("scope").addEventListener("change", (event) => change({ scope: event.target.value }, true));
+element("merge").addEventListener("change", (event) => change({ merge: event.target.value }, true));
+element("invert").addEventListener("click", () => change({ invert: !state.invert }, true));
+element("icicle").addEventListener("click", () => change({ icicle: !state.icicle }, false));
+element("reset").addEventListener("click", () => zoomTo(root));
+element("view-graph").addEventListener("click", () => change({ view: "graph" }, false));
+element("view-table").addEventListener("click", () => change({ view: "table" }, false));
+element("search").addEventListener("input", (event) => change({ search: event.target.value }, false));
+window.addEventListener("hashchange", () => { readAddress(); show(true); });
+window.addEventListener("resize", () => { layOut(); drawSoon(); });
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+	readColors();
+	drawSoon();
+});
+
+// ---- what stays ----
+
+function option(parent, value, text) {
+	const made = document.createElement("option");
+	made.value = value;
+	made.textContent = text;
+	parent.append(made);
+}
+
+function paragraphs(parent, lines) {
+	parent.replaceChildren(...lines.map((text) => {
+		const line = document.createElement("p");
+		line.textContent = text;
+		return line;
+	}));
+}
+
+function showFrame() {
+	const scope = element("scope");
+
+	element("title").textContent = profile.title;
+	element("summary").textContent = profile.summary;
+	paragraphs(element("targets"), profile.targets);
+	paragraphs(element("closing"), profile.closing);
+	for (const line of element("closing").children)
+		line.classList.toggle("loss", !line.textContent.startsWith("cost: "));
+	option(scope, "all", profile.processes.length > 1 ? "all processes" : "the whole process");
+	profile.processes.forEach(([pid, command], process) => {
+		const group = document.createElement("optgroup");
+		group.label = "pid " + pid + " " + command;
+		option(group, "p" + process, "pid " + pid + ": all threads");
+		profile.threads.forEach(([owner, tid, name], thread) => {
+			if (owner === process)
+				option(group, "t" + thread, "thread " + tid + (name ? " " + name : ""));
+		});
+		scope.append(group);
+	});
+	const used = new Set(profile.functions.map((fields) => fields[5]));
+	element("legend").replaceChildren(...ORIGINS.map((name, origin) => {
+		const entry = document.createElement("span");
+		entry.textContent = ORIGIN_WORDS[origin];
+		entry.style.setProperty("--swatch", "var(--" + name + ")");
+		entry.hidden = !used.has(origin);
+		return entry;
+	}));
+}
+
+showFrame();
+readColors();
+readAddress();
+show(true);
+})();
