@@ -17,7 +17,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 B := build
 INCLUDES := -Isrc -Iinclude -I$(B)/include
-LIBS := -Wl,--as-needed -lbpf -ldw -lelf -lZydis -lz -ljansson -lm
+LIBS := -Wl,--as-needed -lbpf -ldw -lelf -lZydis -liberty -lz -ljansson -lm
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror
@@ -48,6 +48,9 @@ FUZZ_OBJS := $(FUZZABLE_SRCS:%.c=$(B)/fuzzobj/%.o)
 UNIT_TESTS := $(UNIT_ROOMS:%=$(B)/unit/%)
 FUZZERS := $(FUZZ_SRCS:tests/fuzz/%.c=$(B)/fuzz/%)
 SKELETON := $(B)/include/pybpfprof.skel.h
+# Pages that a report is made of: src/<room>/x.html, x.css and x.js become x_assets.h.
+ASSETS := $(sort $(wildcard src/*/*.html src/*/*.css src/*/*.js))
+ASSET_HEADERS := $(sort $(foreach file,$(ASSETS),$(B)/include/$(basename $(notdir $(file)))_assets.h))
 C_FILES := $(BPF_SRCS) $(SRCS) $(FAKE_SRCS) $(FUZZ_SRCS) $(HEADERS) \
 	$(sort $(wildcard tests/unit/*/*.c tests/live/targets/*.c))
 
@@ -89,6 +92,13 @@ $(SKELETON): $(B)/pybpfprof.bpf.o
 
 # ---- the user side ----
 
+$(B)/include/%_assets.h: $(ASSETS) scripts/embed-asset $(B)/ASSETS.list
+	@mkdir -p $(@D)
+	$(call say,EMBED)
+	$(Q)scripts/embed-asset $(filter src/%,$(foreach suffix,html css js,$(filter %/$*.$(suffix),$^))) >$@
+
+$(OBJS) $(SAN_OBJS) $(FUZZ_OBJS): | $(ASSET_HEADERS)
+
 pybpfprof: $(OBJS) $(B)/SRCS.list
 	$(call say,LINK)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(OBJS) -o $@ $(LIBS)
@@ -100,6 +110,17 @@ $(B)/obj/%.o: %.c Makefile
 
 # Only `capture` includes the skeleton, which must be there before dependencies are known.
 $(filter $(B)/obj/src/capture/% $(B)/san/src/capture/%,$(OBJS) $(SAN_OBJS)): | $(SKELETON)
+
+# The flame graph's page, as strings.
+ASSETS := $(B)/include/flamegraph_assets.h
+ASSET_SRCS := $(addprefix src/render/flamegraph.,html css js)
+
+$(ASSETS): scripts/embed-asset $(ASSET_SRCS)
+	@mkdir -p $(@D)
+	$(call say,EMBED)
+	$(Q)scripts/embed-asset $(ASSET_SRCS) >$@
+
+$(filter %/src/render/flamegraph.o,$(OBJS) $(SAN_OBJS) $(FUZZ_OBJS)): $(ASSETS)
 
 # ---- unit tests: one Criterion binary per room ----
 
