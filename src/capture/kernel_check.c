@@ -26,11 +26,6 @@ enum {
 	RATE_WANTED_HZ = 20000,
 	RATE_DEFAULT_HZ = 99,
 	FILE_BYTES_MAX = 256 * 1024,
-	/* From linux/capability.h; the C library has no numbers for them. */
-	CAPABILITY_SYS_PTRACE = 19,
-	CAPABILITY_SYS_ADMIN = 21,
-	CAPABILITY_PERFMON = 38,
-	CAPABILITY_BPF = 39,
 };
 
 /* Inode numbers the kernel gives its first namespaces, include/linux/proc_ns.h. */
@@ -117,18 +112,17 @@ static uint64_t own_status(const char *name, int base)
 	return value;
 }
 
-static bool has_capability(uint64_t set, unsigned int number)
+bool kernel_has_capability(unsigned int number)
 {
-	return set >> number & 1;
+	return own_status("\nCapEff:", 16) >> number & 1;
 }
 
 static void check_rights(struct kernel_check_line *line)
 {
-	uint64_t set = own_status("\nCapEff:", 16);
-	bool admin = has_capability(set, CAPABILITY_SYS_ADMIN);
-	bool bpf = admin || has_capability(set, CAPABILITY_BPF);
-	bool perfmon = admin || has_capability(set, CAPABILITY_PERFMON);
-	bool ptrace = has_capability(set, CAPABILITY_SYS_PTRACE);
+	bool admin = kernel_has_capability(CAPABILITY_SYS_ADMIN);
+	bool bpf = admin || kernel_has_capability(CAPABILITY_BPF);
+	bool perfmon = admin || kernel_has_capability(CAPABILITY_PERFMON);
+	bool ptrace = kernel_has_capability(CAPABILITY_SYS_PTRACE);
 	struct stat user_namespace;
 
 	if (!bpf || !perfmon) {
@@ -260,14 +254,20 @@ static void check_lockdown(struct kernel_check_line *line)
 
 static void check_seccomp(struct kernel_check_line *line)
 {
-	uint64_t mode = own_status("\nSeccomp:", 10);
+	struct kernel_check_line bpf = { .needed = true }, perf = { .needed = true };
 
-	if (!mode)
+	if (!own_status("\nSeccomp:", 10)) {
 		kernel_line_ok(line, "no filter");
-	else
+		return;
+	}
+	kernel_trial_bpf(&bpf);
+	kernel_trial_perf(&perf);
+	if (bpf.state == KERNEL_CHECK_MISSING || perf.state == KERNEL_CHECK_MISSING)
 		kernel_line_degraded(
 			line, "in a container: --security-opt seccomp=unconfined",
-			"a filter is active: it may refuse what the lines above tried");
+			"a filter is active and may be what refused bpf() or perf events");
+	else
+		kernel_line_ok(line, "a filter is active, and lets bpf() and perf events pass");
 }
 
 static void check_unprivileged(struct kernel_check_line *line)

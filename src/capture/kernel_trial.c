@@ -18,8 +18,17 @@
 #include <unistd.h>
 
 #define FIX_RIGHTS                                                                                 \
-	"run as root on the host; in a container: --privileged --pid=host (a seccomp profile or "  \
-	"a user namespace refuses it)"
+	"a container, its seccomp profile or a security module refuses it: run it on the host, "   \
+	"or with --privileged --pid=host"
+
+/* Who lacks the capabilities has been told so in the line on rights. */
+static const char *rights_fix(void)
+{
+	if (kernel_has_capability(CAPABILITY_SYS_ADMIN) ||
+	    (kernel_has_capability(CAPABILITY_BPF) && kernel_has_capability(CAPABILITY_PERFMON)))
+		return FIX_RIGHTS;
+	return "see rights";
+}
 
 /* r0 = 0; exit */
 static const struct bpf_insn program_return_zero[] = {
@@ -31,7 +40,7 @@ static void refused(struct kernel_check_line *line, int error, const char *what)
 {
 	const char *fix =
 		error == -EPERM || error == -EACCES ?
-			FIX_RIGHTS :
+			rights_fix() :
 			"a kernel built with CONFIG_BPF_SYSCALL=y and CONFIG_PERF_EVENTS=y";
 
 	kernel_line_missing(line, error, fix, "%s: %s", what, strerror(-error));
@@ -90,7 +99,7 @@ void kernel_trial_perf(struct kernel_check_line *line)
 		return;
 	}
 	if (error == -EACCES || error == -EPERM)
-		kernel_line_missing(line, error, FIX_RIGHTS,
+		kernel_line_missing(line, error, rights_fix(),
 				    "cpu-clock is refused (perf_event_paranoid %ld): %s", paranoid,
 				    strerror(-error));
 	else
@@ -158,8 +167,9 @@ void kernel_trial_trace(struct kernel_check_line *line)
 					    "a kernel with CONFIG_DEBUG_INFO_BTF=y and tracepoints",
 					    "BTF has no tracepoint %s", tracepoints[i]);
 		else if (error)
-			kernel_line_missing(line, error, FIX_RIGHTS, "tp_btf/%s does not load: %s",
-					    tracepoints[i], strerror(-error));
+			kernel_line_missing(line, error, rights_fix(),
+					    "tp_btf/%s does not load: %s", tracepoints[i],
+					    strerror(-error));
 		if (error)
 			goto done;
 	}
@@ -186,6 +196,12 @@ void kernel_trial_memory(struct kernel_check_line *line)
 			"boot with kernel.yama.ptrace_scope below 3 (it cannot be "
 			"lowered while running)",
 			"yama ptrace_scope %ld: nobody may read another process's memory", scope);
+	else if (scope && !kernel_has_capability(CAPABILITY_SYS_PTRACE))
+		kernel_line_degraded(
+			line, "add CAP_SYS_PTRACE, or run as root",
+			"yama ptrace_scope %ld and no CAP_SYS_PTRACE: only a COMMAND of "
+			"our own can be looked into",
+			scope);
 	else
 		kernel_line_ok(line, "process_vm_readv works (yama ptrace_scope %ld)", scope);
 }

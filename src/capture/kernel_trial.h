@@ -5,6 +5,17 @@
 
 #include "capture/kernel_check.h"
 
+/* From linux/capability.h; the C library has no numbers for them. */
+enum {
+	CAPABILITY_SYS_PTRACE = 19,
+	CAPABILITY_SYS_ADMIN = 21,
+	CAPABILITY_PERFMON = 38,
+	CAPABILITY_BPF = 39,
+};
+
+/* Whether it is effective in this process. */
+bool kernel_has_capability(unsigned int number);
+
 /* Each fills state, error, finding and fix of a zeroed line. */
 void kernel_trial_bpf(struct kernel_check_line *line);
 void kernel_trial_ring(struct kernel_check_line *line);

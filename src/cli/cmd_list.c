@@ -277,11 +277,14 @@ static void append_cell(struct buffer *out, const struct list_row *row, enum lis
 		buffer_byte(out, '-');
 }
 
+/* A cell that was cut may be a column short, where a wide character did not fit. */
 static void append_padded(struct buffer *out, const char *cell, size_t width)
 {
 	size_t columns = text_width(cell);
 
-	buffer_string(out, cell);
+	text_append_fitted(out, cell, width);
+	if (columns > width)
+		columns = width;
 	while (columns++ < width + 2)
 		buffer_byte(out, ' ');
 }
@@ -306,18 +309,39 @@ static void measure(const struct list *list, size_t widths[LIST_COMMAND])
 	buffer_release(&cell);
 }
 
+/* Takes from the widths, least important first, so that the command has some room; returns it. */
+static size_t fit(size_t widths[LIST_COMMAND], size_t columns)
+{
+	static const struct {
+		enum list_column column;
+		size_t least;
+	} order[] = {
+		{ LIST_PROBES, 12 }, { LIST_BUILD, 12 }, { LIST_CONTAINER, 9 }, { LIST_USER, 8 }
+	};
+	size_t needed = COMMAND_COLUMNS_MIN;
+
+	for (int column = 0; column < LIST_COMMAND; column++)
+		needed += widths[column] + 2;
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && needed > columns; i++) {
+		size_t *width = &widths[order[i].column];
+		size_t spare = *width > order[i].least ? *width - order[i].least : 0;
+
+		if (spare > needed - columns)
+			spare = needed - columns;
+		*width -= spare;
+		needed -= spare;
+	}
+	return COMMAND_COLUMNS_MIN + (columns > needed ? columns - needed : 0);
+}
+
 /* `columns` 0: no terminal, nothing is cut. */
 static void append_table(struct buffer *out, const struct list *list, uint32_t columns)
 {
-	size_t widths[LIST_COMMAND], before = 0, room = SIZE_MAX;
+	size_t widths[LIST_COMMAND], room;
 	struct buffer cell;
 
 	measure(list, widths);
-	for (int column = 0; column < LIST_COMMAND; column++)
-		before += widths[column] + 2;
-	if (columns)
-		room = columns > before + COMMAND_COLUMNS_MIN ? columns - before :
-								COMMAND_COLUMNS_MIN;
+	room = fit(widths, columns ? columns : SIZE_MAX);
 
 	for (int column = 0; column < LIST_COMMAND; column++)
 		append_padded(out, column_titles[column], widths[column]);

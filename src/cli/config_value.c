@@ -235,7 +235,8 @@ static int set_limit(struct parse *parse, const char *text)
 static int set_cgroup(struct parse *parse, const char *text)
 {
 	if (!*text) {
-		buffer_string(parse->message, "--cgroup needs a path, such as /system.slice");
+		buffer_string(parse->message,
+			      "--cgroup needs a path, such as /sys/fs/cgroup/system.slice");
 		return -EINVAL;
 	}
 	if (parse->config->cgroup) {

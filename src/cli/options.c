@@ -75,7 +75,7 @@ static unsigned int edit_distance(const char *left, size_t left_length, const ch
 const char *nearest_word(const char *typed, const char *const *words, size_t count)
 {
 	size_t typed_length = strlen(typed);
-	unsigned int best = (unsigned int)typed_length / 3 + 1;
+	unsigned int best = (unsigned int)(typed_length + 2) / 3 + 1;
 	const char *found = NULL;
 
 	if (typed_length < 2 || typed_length > WORD_LENGTH_MAX)

@@ -10,13 +10,19 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
-
+/*
+ * SIGINT also where it was ignored: shells ignore it for background jobs of scripts, which then
+ * say `kill -INT` and mean it. An ignored SIGHUP is nohup(1) and means the contrary.
+ */
 static void stop_set(sigset_t *set)
 {
+	struct sigaction hangup;
+
 	sigemptyset(set);
-	for (size_t i = 0; i < sizeof(stop_signals) / sizeof(stop_signals[0]); i++)
-		sigaddset(set, stop_signals[i]);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	if (sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
 }
 
 int signals_open(struct signals *signals)

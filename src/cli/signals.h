@@ -4,9 +4,9 @@
  * and report", the second "end at once, keep what was gathered". SIGPIPE is ignored, so that a
  * closed pipe is a write error with a name.
  *
- * While open, the three are blocked, not handled. A signal that was ignored when we were started
- * (nohup, background jobs) stays ignored. What was inherited is remembered, to be given back to a
- * COMMAND and, while a report goes to a pipe that may never be read, to ourselves.
+ * While open, the three are blocked, not handled; a SIGHUP that was ignored when we were started
+ * (nohup) stays ignored. What was inherited is remembered, to be given back to a COMMAND and,
+ * while a report goes to a pipe that may never be read, to ourselves.
  */
 #ifndef PYBPFPROF_CLI_SIGNALS_H
 #define PYBPFPROF_CLI_SIGNALS_H

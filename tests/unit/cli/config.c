@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Command lines, and what is understood of them. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/config.h"
+
+enum { WORDS_MAX = 32 };
+
+static const struct config_host quiet_host = { .sample_rate_limit = 100000 };
+
+struct parsed {
+	char line[512];
+	char *words[WORDS_MAX];
+	struct config config;
+	struct buffer message;
+	int err;
+};
+
+/* Splits at spaces; '' is an empty word. */
+static void parse_line(struct parsed *parsed, const char *line, const struct config_host *host)
+{
+	char *save = NULL;
+	int count = 0;
+
+	snprintf(parsed->line, sizeof(parsed->line), "pybpfprof %s", line);
+	for (char *word = strtok_r(parsed->line, " ", &save); word;
+	     word = strtok_r(NULL, " ", &save))
+		parsed->words[count++] = strcmp(word, "''") ? word : word + 2;
+	parsed->words[count] = NULL;
+	buffer_init(&parsed->message);
+	parsed->err = config_parse(count, parsed->words, host, &parsed->config, &parsed->message);
+}
+
+static void parsed_release(struct parsed *parsed)
+{
+	config_release(&parsed->config);
+	buffer_release(&parsed->message);
+}
+
+/* All that differs from a run without options, in one fixed order. */
+static void append_settings(struct buffer *out, const struct config *config)
+{
+	static const char *const commands[] = { "profile", "list", "doctor" };
+	static const char *const actions[] = { "", " help", " version" };
+
+	buffer_printf(out, "%s%s", commands[config->command], actions[config->action]);
+	for (size_t i = 0; i < config->pid_count; i++)
+		buffer_printf(out, " pid=%d", (int)config->pids[i]);
+	if (config->all)
+		buffer_string(out, " all");
+	if (config->cgroup)
+		buffer_printf(out, " cgroup=%s", config->cgroup);
+	if (config->subprocesses)
+		buffer_string(out, " subprocesses");
+	for (int mode = 0; mode < CONFIG_MODE_COUNT && config->action == CONFIG_RUN; mode++) {
+		if (config_has_mode(config, mode) && config->modes != 1u << CONFIG_MODE_CPU)
+			buffer_printf(out, " mode=%s", config_mode_name(mode));
+	}
+	if (config->duration_ns)
+		buffer_printf(out, " duration_ns=%llu", (unsigned long long)config->duration_ns);
+	if (config->rate_hz != 99)
+		buffer_printf(out, " rate_hz=%u", config->rate_hz);
+	buffer_string(out, config->native ? " native" : "");
+	buffer_string(out, config->kernel ? " kernel" : "");
+	if (config->max_overhead_percent != 20)
+		buffer_printf(out, " max_overhead=%g", config->max_overhead_percent);
+	for (size_t i = 0; i < config->report_count; i++) {
+		const struct config_report *report = &config->reports[i];
+
+		if (config->report_count > 1 || report->path ||
+		    strcmp(report->format, "table") != 0)
+			buffer_printf(out, " %s>%s", report->format,
+				      report->path ? report->path : "-");
+	}
+	for (size_t i = 0; i < config->glob_count; i++)
+		buffer_printf(out, " glob=%s", config->globs[i]);
+	if (config->by)
+		buffer_printf(out, " by=%d", config->by);
+	if (config->sort)
+		buffer_printf(out, " sort=%d", config->sort);
+	if (config->limit != 20)
+		buffer_printf(out, " limit=%u", config->limit);
+	buffer_string(out, config->threads ? " threads" : "");
+	buffer_string(out, config->no_color ? " no_color" : "");
+	buffer_string(out, config->quiet ? " quiet" : "");
+	if (config->verbosity)
+		buffer_printf(out, " verbosity=%u", config->verbosity);
+	for (char *const *word = config->argv; word && *word; word++)
+		buffer_printf(out, " [%s]", *word);
+}
+
+static const struct {
+	const char *line;
+	const char *settings;
+} accepted[] = {
+	{ "-p 12", "profile pid=12" },
+	{ "-p12", "profile pid=12" },
+	{ "--pid 12", "profile pid=12" },
+	{ "--pid=12,13", "profile pid=12 pid=13" },
+	{ "-p 12 -p 13,12", "profile pid=12 pid=13" },
+	{ "-a", "profile all" },
+	{ "--all -q", "profile all quiet" },
+	{ "--cgroup /a/b", "profile cgroup=/a/b" },
+	{ "-s -p 1", "profile pid=1 subprocesses" },
+	{ "-asnkt", "profile all subprocesses native kernel threads" },
+	{ "-nkp 7", "profile pid=7 native kernel" },
+	{ "-nkp7 -t", "profile pid=7 native kernel threads" },
+	{ "-- python3 -p 1 --all",
+	  "profile subprocesses max_overhead=-1 [python3] [-p] [1] [--all]" },
+	{ "-- a -- b", "profile subprocesses max_overhead=-1 [a] [--] [b]" },
+	{ "-d 2 --max-overhead 5% -- a",
+	  "profile subprocesses duration_ns=2000000000 max_overhead=5 [a]" },
+	{ "-a --max-overhead none", "profile all max_overhead=-1" },
+	{ "-a -d 1.5m", "profile all duration_ns=90000000000" },
+	{ "-a -d 500ms", "profile all duration_ns=500000000" },
+	{ "-a -r 1khz", "profile all rate_hz=1000" },
+	{ "-a --rate=10k", "profile all rate_hz=10000" },
+	{ "-a --mode line", "profile all mode=line" },
+	{ "-a --mode line,cpu", "profile all mode=cpu mode=line" },
+	{ "-a --mode cpu --mode line", "profile all mode=cpu mode=line" },
+	{ "-a -f json", "profile all json>-" },
+	{ "-a -f json -o x", "profile all json>x" },
+	{ "-a -o x -f json", "profile all json>x" },
+	{ "-a -o x", "profile all table>x" },
+	{ "-a -o -", "profile all" },
+	{ "-a -f json -o -", "profile all json>-" },
+	{ "-a -f table -f json -o x -f folded -o y", "profile all table>- json>x folded>y" },
+	{ "-a -o x -f json -o y -f folded", "profile all json>x folded>y" },
+	{ "-a -F a:* -F b", "profile all glob=a:* glob=b" },
+	{ "-a --by process --sort total", "profile all by=5 sort=1" },
+	{ "-a --by function --sort self", "profile all" },
+	{ "-a --sort samples -l 0", "profile all sort=3 limit=0" },
+	{ "-a -l 7 --no-color -vv", "profile all limit=7 no_color verbosity=2" },
+	{ "--help", "profile help" },
+	{ "-h -p nonsense", "profile help" },
+	{ "-p 1 -qh", "profile help pid=1 quiet" },
+	{ "--version", "profile version" },
+	{ "list", "list" },
+	{ "list -f json -o x", "list json>x" },
+	{ "list --help", "list help" },
+	{ "doctor", "doctor" },
+	{ "doctor -f json --no-color", "doctor json>- no_color" },
+};
+
+Test(config, understands)
+{
+	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+		struct parsed parsed;
+		struct buffer settings;
+
+		parse_line(&parsed, accepted[i].line, &quiet_host);
+		buffer_init(&settings);
+		append_settings(&settings, &parsed.config);
+		cr_expect_eq(parsed.err, 0, "'%s' gave %d: %s", accepted[i].line, parsed.err,
+			     parsed.message.bytes ? parsed.message.bytes : "");
+		cr_expect_str_eq(settings.bytes, accepted[i].settings, "'%s' is '%s'",
+				 accepted[i].line, settings.bytes);
+		buffer_release(&settings);
+		parsed_release(&parsed);
+	}
+}
+
+static const struct {
+	const char *line;
+	const char *message; /* what it starts with */
+} refused[] = {
+	{ "", "no target: give -p PID, --all, --cgroup PATH or -- COMMAND" },
+	{ "-d 5", "no target: " },
+	{ "-p", "-p needs PID[,PID...]" },
+	{ "-p 1 --rate", "--rate needs HZ" },
+	{ "-p ''", "'' is not a process id" },
+	{ "-p 0", "'0' is not a process id" },
+	{ "-p -5", "'-5' is not a process id" },
+	{ "-p 12,,13", "'' is not a process id" },
+	{ "-p 12,x13", "'x13' is not a process id" },
+	{ "-p 99999999999999999999", "'99999999999999999999' is not a process id" },
+	{ "-p 1 -a", "-p and --all exclude each other" },
+	{ "-a --cgroup /x", "--all and --cgroup exclude each other" },
+	{ "-p 1 -- x", "-p and -- COMMAND exclude each other" },
+	{ "--cgroup ''", "--cgroup needs a path" },
+	{ "--cgroup a --cgroup b", "--cgroup may be given only once" },
+	{ "--", "no command after --" },
+	{ "-- ''", "the command after -- has an empty name" },
+	{ "-p 1 python3 x.py",
+	  "unexpected argument 'python3'; a command to profile goes after --" },
+	{ "-p 1 -", "unexpected argument '-'" },
+	{ "--durtion 3", "unknown option --durtion; did you mean --duration?" },
+	{ "--dur=3", "unknown option --dur; did you mean --duration?" },
+	{ "--frmt json", "unknown option --frmt; did you mean --format?" },
+	{ "--threds", "unknown option --threds; did you mean --threads?" },
+	{ "--xyzzy", "unknown option --xyzzy" },
+	{ "-z", "unknown option -z" },
+	{ "-nkz", "unknown option -z" },
+	{ "--all=yes", "--all takes no value" },
+	{ "-a -d 0", "duration '0' is out of bounds" },
+	{ "-a -d -3", "'-3' is not a duration" },
+	{ "-a -d 5x", "'5x' is not a duration" },
+	{ "-a -d 1e9", "'1e9' is not a duration" },
+	{ "-a -d 999999999999", "duration '999999999999' is out of bounds" },
+	{ "-a -r 0", "rate 0 is out of bounds: 1 to 20000 Hz" },
+	{ "-a -r 20001", "rate 20001 is out of bounds: 1 to 20000 Hz" },
+	{ "-a -r fast", "'fast' is not a rate" },
+	{ "-a -l many", "'many' is not a number of rows" },
+	{ "-a -l -1", "'-1' is not a number of rows" },
+	{ "-a --mode ''", "unknown mode ''" },
+	{ "-a --mode cpu,", "unknown mode ''" },
+	{ "-a --mode fast", "unknown mode 'fast'; known: cpu, line" },
+	{ "-a --mode cpu,lines", "unknown mode 'lines'" },
+	{ "-a --by colour", "unknown --by 'colour'; known: function, class, module" },
+	{ "-a --sort calls", "unknown --sort column 'calls'; known: self, total, name, samples" },
+	{ "-a --max-overhead lots", "'lots' is not a share of CPU time" },
+	{ "-a -F ''", "-F needs a pattern" },
+	{ "-a -o ''", "-o needs the name of a file" },
+	{ "-a -f xml", "unknown format 'xml'; known: " },
+	{ "-a -f json -f table", "json and table cannot both go to standard output" },
+	{ "-a -f json -o x -f table -o x", "two reports cannot both go to x" },
+	{ "-a -o x -o y", "-o x has no -f of its own" },
+	{ "-a --record x.pyprof", "--record is not built yet in this version" },
+	{ "lst", "unknown command 'lst'; did you mean list?" },
+	{ "docter", "unknown command 'docter'; did you mean doctor?" },
+	{ "4242", "unknown command '4242'; did you mean -p 4242?" },
+	{ "app.py", "unknown command 'app.py'; to profile a program: pybpfprof -- python3 app.py" },
+	{ "''", "unknown command ''" },
+	{ "list -p 1", "unknown option -p for list" },
+	{ "list --by line", "unknown option --by for list" },
+	{ "list x", "unexpected argument 'x'" },
+	{ "list -- x", "unexpected argument '--'" },
+	{ "doctor -f folded", "doctor writes table or json, not 'folded'" },
+};
+
+Test(config, refuses_with_one_line)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct parsed parsed;
+		const char *message;
+
+		parse_line(&parsed, refused[i].line, &quiet_host);
+		message = parsed.message.bytes ? parsed.message.bytes : "";
+		cr_expect_eq(parsed.err, -EINVAL, "'%s' gave %d", refused[i].line, parsed.err);
+		cr_expect_eq(strncmp(message, refused[i].message, strlen(refused[i].message)), 0,
+			     "'%s' says '%s'", refused[i].line, message);
+		cr_expect_null(strchr(message, '\n'), "'%s' says more than a line",
+			       refused[i].line);
+		parsed_release(&parsed);
+	}
+}
+
+Test(config, names_what_is_promised_but_not_built)
+{
+	static const char *const commands[] = { "report x",  "diff a b", "top",	     "dump -p 1",
+						"heap -p 1", "agent",	 "case t.py" };
+	static const char *const modes[] = { "wall",	 "time", "callgraph", "memory",
+					     "lifetime", "gc",	 "gil",	      "trace" };
+	struct parsed parsed;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		parse_line(&parsed, commands[i], &quiet_host);
+		cr_expect_eq(parsed.err, -EINVAL);
+		cr_expect(strstr(parsed.message.bytes, " is not built yet in this version"), "%s",
+			  commands[i]);
+		parsed_release(&parsed);
+	}
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		char line[64], expected[128];
+
+		snprintf(line, sizeof(line), "-a --mode cpu,%s", modes[i]);
+		snprintf(expected, sizeof(expected),
+			 "mode '%s' is not built yet in this version; built: cpu, line", modes[i]);
+		parse_line(&parsed, line, &quiet_host);
+		cr_expect_eq(parsed.err, -EINVAL);
+		cr_expect_str_eq(parsed.message.bytes, expected);
+		parsed_release(&parsed);
+	}
+}
+
+Test(config, obeys_the_kernels_sample_rate)
+{
+	const struct config_host slow = { .sample_rate_limit = 4000 };
+	struct parsed parsed;
+
+	parse_line(&parsed, "-a -r 4000", &slow);
+	cr_expect_eq(parsed.err, 0);
+	parsed_release(&parsed);
+	parse_line(&parsed, "-a -r 5k", &slow);
+	cr_expect_eq(parsed.err, -EINVAL);
+	cr_expect_str_eq(parsed.message.bytes,
+			 "this kernel allows at most 4000 samples a second, not 5000: "
+			 "sysctl kernel.perf_event_max_sample_rate=5000");
+	parsed_release(&parsed);
+}
+
+Test(config, honours_no_color_of_the_environment)
+{
+	const struct config_host colorless = { .no_color = true };
+	struct parsed parsed;
+
+	parse_line(&parsed, "-a", &colorless);
+	cr_expect(parsed.config.no_color);
+	parsed_release(&parsed);
+}
+
+Test(config, title_can_be_pasted_into_a_shell)
+{
+	char *words[] = { "/usr/bin/pybpfprof", "-p", "12", "-F", "it's *", "", NULL };
+	struct buffer message;
+	struct config config;
+
+	/* The last word is refused; the title of a line that is accepted is what counts. */
+	words[5] = "-q";
+	buffer_init(&message);
+	cr_assert_eq(config_parse(6, words, &quiet_host, &config, &message), 0);
+	cr_expect_str_eq(config.title, "pybpfprof -p 12 -F 'it'\\''s *' -q");
+	config_release(&config);
+	buffer_release(&message);
+}
+
+Test(config, takes_a_very_long_unknown_option)
+{
+	char long_word[5000];
+	char *words[] = { "pybpfprof", long_word, NULL };
+	struct buffer message;
+	struct config config;
+
+	memset(long_word, 'x', sizeof(long_word));
+	memcpy(long_word, "--", 2);
+	long_word[sizeof(long_word) - 1] = 0;
+	buffer_init(&message);
+	cr_expect_eq(config_parse(2, words, &quiet_host, &config, &message), -EINVAL);
+	config_release(&config);
+	buffer_release(&message);
+}
