@@ -50,7 +50,7 @@ struct {
 struct code_key {
 	__u64 code;
 	__u32 serial;
-	__u32 reserved;
+	__u32 deaths_seen; /* what was learned without is not trusted with */
 };
 
 struct code_value {

@@ -22,7 +22,7 @@ struct stack_memo {
 	__u32 serial;
 	__u32 code_id;
 	__s32 first_bytes;
-	__u32 reserved;
+	__u32 deaths_seen;
 };
 
 /* One per CPU and probe family: too large for the BPF stack. */
@@ -96,16 +96,32 @@ static __always_inline __u32 code_send(const struct python_target *target,
 	return DROP_NONE;
 }
 
+static __always_inline struct code_key code_key_of(const struct python_target *target, __u64 code)
+{
+	return (struct code_key){
+		.code = code,
+		.serial = target->serial,
+		.deaths_seen = target->flags & PYTHON_TARGET_DEATHS_SEEN,
+	};
+}
+
 static __always_inline __u32 memo_slot(__u64 code)
 {
 	return (code >> 4 ^ code >> 14) & (STACK_MEMO_SLOTS - 1);
+}
+
+static __always_inline bool memo_holds(const struct stack_memo *memo, const struct code_key *key,
+				       __u64 proof)
+{
+	return memo->code == key->code && memo->serial == key->serial && memo->proof == proof &&
+	       memo->deaths_seen == key->deaths_seen;
 }
 
 /* Reads the head of walk.code and names it if it never was. The answer goes to *value. */
 static __always_inline __u32 code_learn(const struct python_target *target,
 					struct stack_scratch *scratch, struct code_value *value)
 {
-	struct code_key key = { .code = scratch->walk.code, .serial = target->serial };
+	struct code_key key = code_key_of(target, scratch->walk.code);
 	struct code_value *known;
 	__u32 error = code_head_read(target, &scratch->head, key.code);
 
@@ -136,14 +152,14 @@ static __always_inline __u32 code_learn(const struct python_target *target,
 static __always_inline __u32 code_find(const struct python_target *target,
 				       struct stack_scratch *scratch, struct code_value *value)
 {
-	struct code_key key = { .code = scratch->walk.code, .serial = target->serial };
+	struct code_key key = code_key_of(target, scratch->walk.code);
 	struct stack_memo *memo = &scratch->memo[memo_slot(key.code)];
 	__u64 proof = *(volatile __u64 *)&code_epoch;
 	struct code_value *known;
 	__u32 error;
 
 	if (target->flags & PYTHON_TARGET_DEATHS_SEEN) {
-		if (memo->code == key.code && memo->serial == key.serial && memo->proof == proof) {
+		if (memo_holds(memo, &key, proof)) {
 			value->code_id = memo->code_id;
 			value->first_bytes = memo->first_bytes;
 			return DROP_NONE;
@@ -161,7 +177,7 @@ static __always_inline __u32 code_find(const struct python_target *target,
 		if (error)
 			return error;
 		proof = code_identity(target, &scratch->head);
-		if (memo->code == key.code && memo->serial == key.serial && memo->proof == proof) {
+		if (memo_holds(memo, &key, proof)) {
 			value->code_id = memo->code_id;
 			value->first_bytes = memo->first_bytes;
 			return DROP_NONE;
@@ -173,6 +189,7 @@ static __always_inline __u32 code_find(const struct python_target *target,
 remember:
 	memo->code = key.code;
 	memo->serial = key.serial;
+	memo->deaths_seen = key.deaths_seen;
 	memo->proof = proof;
 	memo->code_id = value->code_id;
 	memo->first_bytes = value->first_bytes;

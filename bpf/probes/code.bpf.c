@@ -13,7 +13,7 @@ int code__death(struct pt_regs *ctx)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct python_target *target = bpf_map_lookup_elem(&targets, &pid);
-	struct code_key key = {};
+	struct code_key key = { .deaths_seen = PYTHON_TARGET_DEATHS_SEEN };
 
 	if (!target)
 		return 0;

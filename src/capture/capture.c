@@ -324,6 +324,17 @@ int capture_target_add(struct capture *capture, pid_t pid, const struct python_t
 	return error;
 }
 
+int capture_target_update(struct capture *capture, pid_t pid, const struct python_target *target,
+			  uint32_t serial)
+{
+	struct python_target value = *target;
+	uint32_t key = pid;
+
+	value.serial = serial;
+	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.targets), &key, &value,
+				   BPF_EXIST);
+}
+
 int capture_target_remove(struct capture *capture, pid_t pid)
 {
 	uint32_t key = pid;

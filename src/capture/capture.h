@@ -60,6 +60,9 @@ int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_
  */
 int capture_target_add(struct capture *capture, pid_t pid, const struct python_target *target,
 		       uint32_t *serial);
+/* Changes what is known of a target that is still there under that serial; -ENOENT: it is not. */
+int capture_target_update(struct capture *capture, pid_t pid, const struct python_target *target,
+			  uint32_t serial);
 int capture_target_remove(struct capture *capture, pid_t pid);
 /* Everything `pid` forks or execs from now on is in scope. */
 int capture_follow(struct capture *capture, pid_t pid);

@@ -211,8 +211,11 @@ static void process_describe(struct watch *watch, struct watched_process *watche
 	process->probes = profile_string(watch->profile, "sample");
 }
 
-/* Before 3.12 nothing in a code object tells it from the next at its address: see its end. */
-static void deaths_watch(struct watch *watch, struct python_process *process)
+/*
+ * Before 3.12 nothing in a code object tells it from the next at its address: see its end. Until
+ * that is in place, and where it cannot be, names are compared at every sample.
+ */
+static void deaths_watch(struct watch *watch, struct python_process *process, uint32_t serial)
 {
 	uint64_t offset = 0;
 	int error;
@@ -222,12 +225,15 @@ static void deaths_watch(struct watch *watch, struct python_process *process)
 	error = python_code_death_offset(process, &offset);
 	if (!error)
 		error = capture_code_deaths_watch(watch->capture, process->binary_open, offset);
+	if (!error) {
+		process->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
+		error = capture_target_update(watch->capture, process->pid, &process->target,
+					      serial);
+	}
 	if (error)
 		log_verbose("pid %d: the end of code objects cannot be seen (%s): each one's name "
 			    "is compared at every sample instead, which costs more",
 			    process->pid, strerror(-error));
-	else
-		process->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
 }
 
 static int process_add(struct watch *watch, struct python_process *process, uint64_t cpu_base_ns)
@@ -237,7 +243,6 @@ static int process_add(struct watch *watch, struct python_process *process, uint
 	uint32_t serial;
 	int error;
 
-	deaths_watch(watch, process);
 	error = capture_target_add(watch->capture, process->pid, &process->target, &serial);
 	if (error)
 		return error;
@@ -247,6 +252,7 @@ static int process_add(struct watch *watch, struct python_process *process, uint
 	process_describe(watch, watched, process->version);
 	adding.process = watched;
 	error = proc_each_thread(process->pid, thread_add, &adding);
+	deaths_watch(watch, process, serial);
 	log_verbose("pid %d: CPython %s in %s", process->pid, process->version, process->binary);
 	return error == -ENOMEM ? error : 0;
 }
