@@ -42,19 +42,13 @@ size_t config_word_index(const char *word, size_t length, const char *const *wor
 	return count;
 }
 
-void *config_array_grow(void *array_pointer, size_t *count, size_t element_bytes)
+void *config_array_grow(void *array, size_t count, size_t element_bytes)
 {
-	void *old, *array, *element;
+	char *grown = realloc(array, (count + 1) * element_bytes);
 
-	memcpy(&old, array_pointer, sizeof(old));
-	array = realloc(old, (*count + 1) * element_bytes);
-	if (!array)
-		return NULL;
-	memcpy(array_pointer, &array, sizeof(array));
-	element = (char *)array + *count * element_bytes;
-	memset(element, 0, element_bytes);
-	++*count;
-	return element;
+	if (grown)
+		memset(grown + count * element_bytes, 0, element_bytes);
+	return grown;
 }
 
 const char *config_command_name(enum command_id command)

@@ -90,8 +90,7 @@ int config_check_reports(struct parse *parse)
 {
 	struct config *config = parse->config;
 
-	if (!config->report_count &&
-	    !config_array_grow(&config->reports, &config->report_count, sizeof(*config->reports)))
+	if (!config->report_count && !config_report_add(config))
 		return -ENOMEM;
 	for (size_t i = 0; i < config->report_count; i++) {
 		struct config_report *report = &config->reports[i];

@@ -20,6 +20,8 @@ struct parse {
 /* config_value.c */
 int config_apply_flag(struct parse *parse, enum option_id id);
 int config_apply_value(struct parse *parse, enum option_id id, const char *text);
+/* One more report, with neither format nor path yet. NULL when out of memory. */
+struct config_report *config_report_add(struct config *config);
 
 /* config_check.c: what only the whole command line can tell. */
 int config_check_target(struct parse *parse);
@@ -29,7 +31,10 @@ int config_check_reports(struct parse *parse);
 const char *config_command_name(enum command_id command);
 /* Index of the word in `words`, `count` when it is none of them. */
 size_t config_word_index(const char *word, size_t length, const char *const *words, size_t count);
-/* Makes room for one more element and returns it, zeroed; NULL when out of memory. */
-void *config_array_grow(void *array_pointer, size_t *count, size_t element_bytes);
+/*
+ * The array with room for one element more behind its `count`, zeroed; it may have moved, and is
+ * the caller's to keep. NULL when out of memory: the old one is still there.
+ */
+void *config_array_grow(void *array, size_t count, size_t element_bytes);
 
 #endif

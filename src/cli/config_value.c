@@ -51,7 +51,7 @@ static int set_pids(struct parse *parse, const char *text)
 	for (;;) {
 		size_t length = strcspn(text, ",");
 		bool known = false;
-		pid_t pid, *slot;
+		pid_t pid, *pids;
 
 		if (value_pid(text, length, &pid)) {
 			buffer_printf(parse->message, "'%.*s' is not a process id", (int)length,
@@ -61,10 +61,11 @@ static int set_pids(struct parse *parse, const char *text)
 		for (size_t i = 0; i < config->pid_count; i++)
 			known = known || config->pids[i] == pid;
 		if (!known) {
-			slot = config_array_grow(&config->pids, &config->pid_count, sizeof(*slot));
-			if (!slot)
+			pids = config_array_grow(config->pids, config->pid_count, sizeof(*pids));
+			if (!pids)
 				return -ENOMEM;
-			*slot = pid;
+			config->pids = pids;
+			pids[config->pid_count++] = pid;
 		}
 		if (!text[length])
 			return 0;
@@ -148,6 +149,17 @@ static int set_max_overhead(struct parse *parse, const char *text)
 	return 0;
 }
 
+struct config_report *config_report_add(struct config *config)
+{
+	struct config_report *reports;
+
+	reports = config_array_grow(config->reports, config->report_count, sizeof(*reports));
+	if (!reports)
+		return NULL;
+	config->reports = reports;
+	return &reports[config->report_count++];
+}
+
 /* A -o before its -f belongs to it as well: the report is complete when both were seen. */
 static struct config_report *report_for(struct config *config, bool wants_format)
 {
@@ -157,7 +169,7 @@ static struct config_report *report_for(struct config *config, bool wants_format
 		last = &config->reports[config->report_count - 1];
 	if (last && !(wants_format ? last->format : last->path))
 		return last;
-	return config_array_grow(&config->reports, &config->report_count, sizeof(*last));
+	return config_report_add(config);
 }
 
 static int set_format(struct parse *parse, const char *text)
@@ -188,16 +200,18 @@ static int set_output(struct parse *parse, const char *text)
 
 static int set_glob(struct parse *parse, const char *text)
 {
-	const char **slot;
+	struct config *config = parse->config;
+	const char **globs;
 
 	if (!*text) {
 		buffer_string(parse->message, "-F needs a pattern, such as 'app.views:*'");
 		return -EINVAL;
 	}
-	slot = config_array_grow(&parse->config->globs, &parse->config->glob_count, sizeof(*slot));
-	if (!slot)
+	globs = config_array_grow(config->globs, config->glob_count, sizeof(*globs));
+	if (!globs)
 		return -ENOMEM;
-	*slot = text;
+	config->globs = globs;
+	globs[config->glob_count++] = text;
 	return 0;
 }
 
