@@ -17,7 +17,8 @@
 enum {
 	SECTIONS_MAX = 4096,
 	SEGMENTS_MAX = 256,
-	SECTION_MAX_BYTES = 256 << 20, /* .symtab and .strtab of the largest browsers fit */
+	SECTION_MAX_BYTES = 64 << 20, /* the tables of the largest libraries fit */
+	BLOOM_WORDS_MAX = 1 << 20,
 	NOTES_MAX_BYTES = 4 << 20,
 	NOTES_MAX = 65536,
 	STAPSDT_NOTE_TYPE = 3,
@@ -69,13 +70,39 @@ static int segments_load(struct elf_file *file)
 	return 0;
 }
 
+/*
+ * libelf makes room for as many sections as the file says it has. The count may be 32 bits wide, in
+ * section 0, so a sparse file could have us touch gigabytes: look before it does.
+ */
+static int head_check(int fd)
+{
+	Elf64_Shdr first;
+	Elf64_Ehdr head;
+
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) ||
+	    memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
+		return -ENOEXEC;
+	if (head.e_machine != EM_X86_64 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    head.e_ident[EI_DATA] != ELFDATA2LSB)
+		return -ENOTSUP;
+	if (head.e_phnum == PN_XNUM || head.e_shnum > SECTIONS_MAX)
+		return -ENOEXEC;
+	if (head.e_shoff == 0 || head.e_shnum != 0)
+		return 0;
+	if (pread(fd, &first, sizeof(first), (off_t)head.e_shoff) != sizeof(first) ||
+	    first.sh_size > SECTIONS_MAX)
+		return -ENOEXEC;
+	return 0;
+}
+
 int elf_file_open(int fd, struct elf_file **out)
 {
 	struct elf_file *file = NULL;
 	struct stat status;
-	GElf_Ehdr header;
-	int err;
+	int err = head_check(fd);
 
+	if (err)
+		return err;
 	if (fstat(fd, &status) < 0)
 		return -errno;
 	if (elf_version(EV_CURRENT) == EV_NONE)
@@ -88,11 +115,9 @@ int elf_file_open(int fd, struct elf_file **out)
 	file->file_bytes = (uint64_t)status.st_size;
 	err = -ENOEXEC;
 	file->elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!file->elf || elf_kind(file->elf) != ELF_K_ELF || !gelf_getehdr(file->elf, &header))
-		goto fail;
-	err = -ENOTSUP;
-	if (header.e_machine != EM_X86_64 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    header.e_ident[EI_DATA] != ELFDATA2LSB)
+	/* The class decides how tables are laid out: it must be what was checked. */
+	if (!file->elf || elf_kind(file->elf) != ELF_K_ELF ||
+	    gelf_getclass(file->elf) != ELFCLASS64)
 		goto fail;
 	if (elf_getshdrstrndx(file->elf, &file->section_names) < 0)
 		file->section_names = SHN_UNDEF;
@@ -176,6 +201,36 @@ bool elf_file_has_symbols(struct elf_file *file, enum elf_symbol_table table)
 
 	return section_next(file, NULL, table == ELF_ALL_SYMBOLS ? SHT_SYMTAB : SHT_DYNSYM,
 			    &header) != NULL;
+}
+
+static uint32_t gnu_hash(const char *name)
+{
+	uint32_t hash = 5381;
+
+	for (; *name; name++)
+		hash = hash * 33 + (unsigned char)*name;
+	return hash;
+}
+
+bool elf_file_may_export(struct elf_file *file, const char *name)
+{
+	struct {
+		uint32_t buckets, first_symbol, bloom_words, bloom_shift;
+	} head;
+	const uint32_t hash = gnu_hash(name);
+	GElf_Shdr header;
+	uint64_t word;
+
+	if (!section_next(file, NULL, SHT_GNU_HASH, &header) ||
+	    !section_fits(file, &header, SECTION_MAX_BYTES) ||
+	    pread(file->fd, &head, sizeof(head), (off_t)header.sh_offset) != sizeof(head) ||
+	    head.bloom_words == 0 || head.bloom_words > BLOOM_WORDS_MAX || head.bloom_shift > 31)
+		return true;
+	if (pread(file->fd, &word, sizeof(word),
+		  (off_t)(header.sh_offset + sizeof(head) +
+			  hash / 64 % head.bloom_words * sizeof(word))) != sizeof(word))
+		return true;
+	return word >> hash % 64 & word >> (hash >> head.bloom_shift) % 64 & 1;
 }
 
 /* A set of the wanted names by their first two bytes: nearly every other symbol ends at it. */

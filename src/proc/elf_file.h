@@ -40,6 +40,12 @@ size_t elf_file_find_symbols(struct elf_file *file, enum elf_symbol_table table,
 /* Whether the file has that table at all. */
 bool elf_file_has_symbols(struct elf_file *file, enum elf_symbol_table table);
 
+/*
+ * false: .dynsym surely does not define the name. Two small reads, where a search of a large
+ * library's symbols takes milliseconds.
+ */
+bool elf_file_may_export(struct elf_file *file, const char *name);
+
 struct elf_section {
 	uint64_t address, offset, size;
 	bool has_bytes; /* not SHT_NOBITS */

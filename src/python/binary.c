@@ -138,6 +138,14 @@ static enum binary_kind kind_of(const struct elf_symbol *symbols, const char *pa
 	return BINARY_OTHER;
 }
 
+/* Each kind of interpreter exports one of these. */
+static bool may_be_interpreter(struct elf_file *file)
+{
+	return elf_file_may_export(file, "PyEval_EvalCode") ||
+	       elf_file_may_export(file, "pypy_main_startup") ||
+	       elf_file_may_export(file, "rpython_startup_code");
+}
+
 static void facts_read(struct elf_file *file, const char *path, bool is_main, struct binary *out)
 {
 	struct elf_symbol symbols[WANT_COUNT];
@@ -145,7 +153,8 @@ static void facts_read(struct elf_file *file, const char *path, bool is_main, st
 	bool has_section;
 
 	symbols_wanted(symbols);
-	elf_file_find_symbols(file, ELF_DYNAMIC_SYMBOLS, symbols, WANT_COUNT);
+	if (is_main || may_be_interpreter(file))
+		elf_file_find_symbols(file, ELF_DYNAMIC_SYMBOLS, symbols, WANT_COUNT);
 	out->stripped = !elf_file_has_symbols(file, ELF_ALL_SYMBOLS);
 	has_section = elf_file_section(file, ".PyRuntime", &section);
 	/* An interpreter linked in without being exported has it in .symtab, unless stripped. */

@@ -29,6 +29,7 @@ enum {
 	MODULES_MAX = 4096,
 	STATIC_TLS_BYTES = 4096,
 	THREADS_PROVEN = 128, /* of the newest, and as many of the oldest */
+	HOPELESS = 8,	      /* a candidate that failed so many threads and served none is wrong */
 	SCAN_THREADS = 16,
 	SCAN_BELOW_BYTES = 4096,
 	SCAN_ABOVE_BYTES = 0x400,
@@ -90,7 +91,7 @@ static bool prove(const struct search *search, const struct python_locator *loca
 {
 	const struct threads *threads = search->threads;
 	const struct thread_state *oldest = main_state(threads);
-	size_t asked = 0, agreed = 0;
+	size_t agreed = 0, disagreed = 0;
 	bool main_agreed = false;
 
 	for (size_t i = 0; i < threads->count; i++) {
@@ -101,15 +102,18 @@ static bool prove(const struct search *search, const struct python_locator *loca
 			continue;
 		if (i >= THREADS_PROVEN && i + THREADS_PROVEN < threads->count)
 			continue;
-		asked++;
+		if (!agreed && disagreed > HOPELESS)
+			return false;
 		found = locator_follow(search->pid, locator, state->thread_id);
-		if (found != state->address && !state_is_of(threads, found, state->thread_id))
+		if (found != state->address && !state_is_of(threads, found, state->thread_id)) {
+			disagreed++;
 			continue;
+		}
 		agreed++;
 		if (state == oldest)
 			main_agreed = true;
 	}
-	return agreed * 2 > asked && (main_agreed || agreed > 1);
+	return agreed > disagreed && (main_agreed || agreed > 1);
 }
 
 static bool try_chain(struct search *search, uint32_t steps, int64_t a, int64_t b, int64_t c)

@@ -192,7 +192,10 @@ static bool thread_pointers_prove(const struct proof *proof)
 	return plausible * 2 > asked;
 }
 
-/* 0; -ENODATA: not initialised; -EUCLEAN with a reason: does not fit (this time). */
+/*
+ * 0; -ENODATA: not initialised; with a reason, -EUCLEAN: does not fit (this time), -ELOOP: never
+ * will.
+ */
 static int prove_once(struct proof *proof)
 {
 	struct python_process *process = proof->process;
@@ -210,7 +213,7 @@ static int prove_once(struct proof *proof)
 	if (err) {
 		unsupported(process, err == -ELOOP ? "its list of threads does not end" :
 						     "its list of threads contradicts itself");
-		return err == -ELOOP ? -EUCLEAN : err;
+		return err;
 	}
 	proof->code_type = candidate->code_type;
 	code_err = threads_prove_code_type(process->pid, &proof->layout, &proof->threads,
@@ -277,7 +280,7 @@ void candidate_prove(const struct candidate *candidate, struct python_process *p
 	}
 	if (!err && proof.code_type)
 		known(&proof);
-	else if (!err || err == -EUCLEAN)
+	else if (!err || err == -EUCLEAN || err == -ELOOP)
 		process->verdict = PYTHON_UNSUPPORTED;
 	else if (!read_failed(process, err))
 		verdict_set(process, PYTHON_STARTING, "its interpreter is not initialised yet");
