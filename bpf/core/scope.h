@@ -28,7 +28,7 @@ struct {
 } scope_cgroup SEC(".maps") __weak;
 
 enum {
-	SCOPE_FIRST_WAIT_NS = 1000000,	   /* an interpreter is up some milliseconds after exec */
+	SCOPE_FIRST_WAIT_NS = 1000000, /* an interpreter is up some milliseconds after exec */
 	SCOPE_LAST_WAIT_NS = 2000000000,
 };
 

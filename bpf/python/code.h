@@ -89,9 +89,9 @@ static __always_inline __u64 identity_text(const struct python_target *target,
 
 		/* Behind the end lie bytes that mean nothing. */
 		if (key.length < i * 8 + 8)
-			word = key.length <= i * 8
-				       ? 0
-				       : word & ((1ull << ((key.length - i * 8) * 8)) - 1);
+			word = key.length <= i * 8 ?
+				       0 :
+				       word & ((1ull << ((key.length - i * 8) * 8)) - 1);
 		identity = identity_mix(identity, word);
 	}
 	return identity;

@@ -26,10 +26,10 @@ struct walk {
 	__u64 window_bytes; /* of them, readable */
 	__u64 frame;	    /* what the last step found: */
 	__u64 code;
-	__u64 ip;	    /* the word at frame_ip, as it lies there */
+	__u64 ip; /* the word at frame_ip, as it lies there */
 	__u64 globals;
 	__u32 owner;
-	__u32 is_entry;	    /* C entered the interpreter at this frame */
+	__u32 is_entry; /* C entered the interpreter at this frame */
 	char window[WALK_WINDOW_BYTES + WALK_SLACK_BYTES];
 };
 
@@ -105,16 +105,16 @@ static __always_inline enum walk_step walk_step(const struct python_target *targ
 		walk->owner = walk_byte(walk, frame + layout->frame_owner);
 		if (walk->owner >= layout->owner_sentinel)
 			return WALK_SENTINEL;
-		walk->is_entry = layout->frame_is_entry != ABI_NO_OFFSET
-					 ? walk_byte(walk, frame + layout->frame_is_entry)
-					 : 0;
+		walk->is_entry = layout->frame_is_entry != ABI_NO_OFFSET ?
+					 walk_byte(walk, frame + layout->frame_is_entry) :
+					 0;
 	}
-	walk->code = walk_field(walk, frame + layout->frame_code) &
-		     ~(__u64)layout->pointer_tag_mask;
+	walk->code =
+		walk_field(walk, frame + layout->frame_code) & ~(__u64)layout->pointer_tag_mask;
 	walk->ip = walk_field(walk, frame + layout->frame_ip);
-	walk->globals = layout->frame_globals != ABI_NO_OFFSET
-				? walk_field(walk, frame + layout->frame_globals)
-				: 0;
+	walk->globals = layout->frame_globals != ABI_NO_OFFSET ?
+				walk_field(walk, frame + layout->frame_globals) :
+				0;
 	return WALK_FRAME;
 }
 

@@ -350,8 +350,8 @@ int capture_follow(struct capture *capture, pid_t pid)
 				   BPF_ANY);
 }
 
-int capture_drain(struct capture *capture, int timeout_ms, int other_fd, capture_record_fn on_record,
-		  void *arg)
+int capture_drain(struct capture *capture, int timeout_ms, int other_fd,
+		  capture_record_fn on_record, void *arg)
 {
 	struct pollfd fds[2] = {
 		{ .fd = ring_buffer__epoll_fd(capture->ring), .events = POLLIN },

@@ -73,8 +73,8 @@ typedef int (*capture_record_fn)(void *arg, const void *record, size_t size);
  * Waits up to timeout_ms for an urgent record or until *other_fd (-1: none) is readable, then hands
  * over everything there is. Records handed over, or -errno.
  */
-int capture_drain(struct capture *capture, int timeout_ms, int other_fd, capture_record_fn on_record,
-		  void *arg);
+int capture_drain(struct capture *capture, int timeout_ms, int other_fd,
+		  capture_record_fn on_record, void *arg);
 int capture_stats(struct capture *capture, struct kernel_stats *sum);
 
 #endif

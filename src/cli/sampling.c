@@ -98,8 +98,8 @@ static uint32_t symbol_frame(struct sampling *sampling, const struct native_symb
 		function.name = profile_string(profile, unknown);
 	}
 	index = profile_add_function(profile, &function);
-	return index == PROFILE_NONE ? PROFILE_NONE
-				     : profile_add_frame(profile, index, symbol->line);
+	return index == PROFILE_NONE ? PROFILE_NONE :
+				       profile_add_frame(profile, index, symbol->line);
 }
 
 static struct native_stack *native_slot(struct sampling *sampling, unsigned int cpu)
@@ -171,8 +171,7 @@ static int on_native(struct sampling *sampling, const struct record_native *reco
 
 static int on_code(struct sampling *sampling, const struct record_code *code)
 {
-	const struct watched_process *watched =
-		watch_process(sampling->watch, code->header.serial);
+	const struct watched_process *watched = watch_process(sampling->watch, code->header.serial);
 	struct codes_process process;
 
 	if (!watched)
@@ -240,8 +239,7 @@ static const struct native_stack *native_of(struct sampling *sampling,
 
 	if (sample->has_native == 1 && sample->header.cpu < CPUS_MAX)
 		stack = sampling->native_by_cpu[sample->header.cpu];
-	if (stack && (stack->tid != sample->header.tid ||
-		      stack->time_ns != sample->header.time_ns))
+	if (stack && (stack->tid != sample->header.tid || stack->time_ns != sample->header.time_ns))
 		stack = NULL;
 	if (sample->has_native && !stack)
 		sampling->profile->partial[DROP_NATIVE_LOST]++;
@@ -286,12 +284,12 @@ static int on_sample(struct sampling *sampling, const struct record_sample *samp
 	if (sample->status != DROP_NONE) {
 		sampling->profile->partial[sample->status]++;
 		if (!error)
-			error = note_push(sampling, sample->status == DROP_STACK_CUT
-							    ? "[stack cut]"
-							    : "[unreadable frames]");
+			error = note_push(sampling, sample->status == DROP_STACK_CUT ?
+							    "[stack cut]" :
+							    "[unreadable frames]");
 	} else if (!sampling->stack.count && !error) {
-		error = note_push(sampling, sample->is_python ? "[no Python frame]"
-							      : "[thread without Python]");
+		error = note_push(sampling, sample->is_python ? "[no Python frame]" :
+								"[thread without Python]");
 	}
 	return error ? error : samples_add(sampling->profile, thread, &sampling->stack);
 }

@@ -70,9 +70,9 @@ static void capture_options_fill(const struct config *config, struct capture_opt
 		.native = config->native,
 		.kernel = config->kernel,
 		.cgroup_path = config->cgroup,
-		.scope = config->all      ? CAPTURE_ALL
-			 : config->cgroup ? CAPTURE_CGROUP
-					  : CAPTURE_TARGETS,
+		.scope = config->all	? CAPTURE_ALL :
+			 config->cgroup ? CAPTURE_CGROUP :
+					  CAPTURE_TARGETS,
 	};
 }
 
@@ -191,8 +191,8 @@ int session_open(const struct config *config, struct launch *launch, struct sign
 	error = capture_open(&options, &session->capture, obstacle, sizeof(obstacle));
 	if (error) {
 		log_error("%s", obstacle);
-		status = error == -EPERM || error == -EACCES ? EXIT_NOT_ALLOWED
-							     : EXIT_FAILED_RUNNING;
+		status = error == -EPERM || error == -EACCES ? EXIT_NOT_ALLOWED :
+							       EXIT_FAILED_RUNNING;
 		goto fail;
 	}
 	if (parts_make(session)) {

@@ -166,8 +166,7 @@ static struct watched_thread *thread_new(struct watch *watch, const struct watch
 	if (array->thread == PROFILE_NONE)
 		return NULL;
 	if (!proc_thread_name(process->pid, tid, name, sizeof(name)))
-		watch->profile->threads[array->thread].name =
-			profile_string(watch->profile, name);
+		watch->profile->threads[array->thread].name = profile_string(watch->profile, name);
 	return array;
 }
 
@@ -212,16 +211,14 @@ static void process_describe(struct watch *watch, struct watched_process *watche
 }
 
 /*
- * Before 3.12 nothing in a code object tells it from the next at its address: see its end. Until
- * that is in place, and where it cannot be, names are compared at every sample.
+ * An address that named a code object once names it until its end. Where ends are not seen, or not
+ * yet, every sample reads each frame's code object anew and compares.
  */
 static void deaths_watch(struct watch *watch, struct python_process *process, uint32_t serial)
 {
 	uint64_t offset = 0;
 	int error;
 
-	if (process->target.layout.code_version != ABI_NO_OFFSET)
-		return;
 	error = python_code_death_offset(process, &offset);
 	if (!error)
 		error = capture_code_deaths_watch(watch->capture, process->binary_open, offset);
@@ -231,8 +228,8 @@ static void deaths_watch(struct watch *watch, struct python_process *process, ui
 					      serial);
 	}
 	if (error)
-		log_verbose("pid %d: the end of code objects cannot be seen (%s): each one's name "
-			    "is compared at every sample instead, which costs more",
+		log_verbose("pid %d: the end of code objects cannot be seen (%s): each one is "
+			    "compared at every sample instead, which costs more",
 			    process->pid, strerror(-error));
 }
 

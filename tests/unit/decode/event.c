@@ -2,6 +2,7 @@
 /* Records whose sizes and counts are right, one byte short, and absurd. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ static int decode_exactly(const void *record, size_t size, struct event *event)
 Test(event, a_sample_needs_the_frames_it_counts)
 {
 	struct record_sample sample = { .header.kind = RECORD_SAMPLE, .frame_count = 3 };
-	const size_t whole = offsetof(struct record_sample, frames) + 3 * sizeof(struct record_frame);
+	const size_t whole =
+		offsetof(struct record_sample, frames) + 3 * sizeof(struct record_frame);
 	struct event event;
 
 	cr_expect_eq(decode_exactly(&sample, whole, &event), 0);
@@ -50,7 +52,10 @@ Test(event, a_code_record_needs_lengths_that_fit)
 		{ "sound", 8, 8, { 3, 3, 1, 1 }, 0 },
 		{ "table cut", 8, 9000, { 3, 3, 1, 1 }, 0 },
 		{ "more table than there is", 9, 8, { 3, 3, 1, 1 }, -EBADMSG },
-		{ "table beyond the record", ABI_LINETABLE_BYTES + 1, 1u << 30, { 3, 3, 1, 1 },
+		{ "table beyond the record",
+		  ABI_LINETABLE_BYTES + 1,
+		  1u << 30,
+		  { 3, 3, 1, 1 },
 		  -EBADMSG },
 		{ "table beyond the bytes", 4096, 4096, { 3, 3, 1, 1 }, -EBADMSG },
 		{ "name beyond its room", 8, 8, { 300, 300, 1, 1 }, -EBADMSG },

@@ -170,8 +170,12 @@ Test(walk, ends_a_cycle_by_its_bound)
 
 Test(walk, says_that_a_wild_pointer_is_unreadable)
 {
-	static const uint64_t WILD[] = { 8, 0x7ffffffff000, 0xffffffffffffffff, 0xffff888000000000,
-					 CHUNK + CHUNK_BYTES - 16, CHUNK - 8 };
+	static const uint64_t WILD[] = { 8,
+					 0x7ffffffff000,
+					 0xffffffffffffffff,
+					 0xffff888000000000,
+					 CHUNK + CHUNK_BYTES - 16,
+					 CHUNK - 8 };
 	struct walk *walk = calloc(1, sizeof(*walk));
 
 	for (size_t i = 0; i < sizeof(WILD) / sizeof(*WILD); i++) {
