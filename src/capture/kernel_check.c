@@ -321,8 +321,9 @@ static void check_symbols(struct kernel_check_line *line)
 		kernel_line_degraded(line, "a kernel with CONFIG_KALLSYMS=y",
 				     "no /proc/kallsyms: kernel frames (-k) will have no names");
 	else if (strspn(text, "0") >= 8)
-		kernel_line_degraded(line, "run as root; sysctl kernel.kptr_restrict=1",
-				     "addresses are hidden: kernel frames (-k) will have no names");
+		kernel_line_degraded(
+			line, "run as root, or add CAP_SYSLOG; sysctl kernel.kptr_restrict=1",
+			"addresses are hidden: kernel frames (-k) will have no names");
 	else
 		kernel_line_ok(line, "/proc/kallsyms has addresses");
 }
