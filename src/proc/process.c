@@ -13,7 +13,12 @@
 
 #include "base/fs.h"
 
-enum { PROC_FILE_BYTES = 64 << 10, COMMAND_LINE_BYTES = 256 << 10, CONTAINER_ID_DIGITS = 64 };
+enum {
+	PROC_FILE_BYTES = 64 << 10,
+	COMMAND_LINE_BYTES = 256 << 10,
+	CONTAINER_ID_DIGITS = 64,
+	FLAG_KERNEL_THREAD = 0x00200000, /* PF_KTHREAD */
+};
 
 static int file_read(pid_t pid, const char *name, size_t limit, struct buffer *out)
 {
@@ -41,10 +46,10 @@ int proc_stat_parse(const char *text, struct proc_stat *out)
 	memcpy(stat.comm, open + 1, length);
 	/* Fields 3 to 22 of proc(5). */
 	if (sscanf(close + 1,
-		   " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
+		   " %c %d %*d %*d %*d %*d %" SCNu32 " %*u %*u %*u %*u %" SCNu64 " %" SCNu64
 		   " %*d %*d %*d %*d %" SCNu32 " %*d %" SCNu64,
-		   &stat.state, &stat.parent_pid, &stat.user_ticks, &stat.system_ticks,
-		   &stat.thread_count, &stat.start_ticks) != 6)
+		   &stat.state, &stat.parent_pid, &stat.flags, &stat.user_ticks, &stat.system_ticks,
+		   &stat.thread_count, &stat.start_ticks) != 7)
 		return -EBADMSG;
 	*out = stat;
 	return 0;
@@ -66,6 +71,11 @@ int proc_stat_read(pid_t pid, struct proc_stat *out)
 bool proc_stat_is_dead(const struct proc_stat *stat)
 {
 	return stat->state == 'Z' || stat->state == 'X' || stat->state == 'x';
+}
+
+bool proc_stat_is_kernel(const struct proc_stat *stat)
+{
+	return stat->flags & FLAG_KERNEL_THREAD;
 }
 
 /* The text behind "\nNAME:" of a status file; NULL when it has no such line. */

@@ -17,6 +17,7 @@ struct proc_stat {
 	char comm[64]; /* as it is: up to 15 bytes, for kernel threads more */
 	char state;    /* R S D T t Z X I */
 	pid_t parent_pid;
+	uint32_t flags; /* PF_... of linux/sched.h */
 	uint64_t user_ticks, system_ticks; /* of sysconf(_SC_CLK_TCK) */
 	uint32_t thread_count;
 	uint64_t start_ticks; /* since boot: tells one pid from its reuse */
@@ -37,6 +38,9 @@ int proc_status_parse(const char *text, struct proc_status *out);
 
 /* Whether the process has ended and only waits for its parent. */
 bool proc_stat_is_dead(const struct proc_stat *stat);
+
+/* Whether it is a thread of the kernel's own, without memory of user space. */
+bool proc_stat_is_kernel(const struct proc_stat *stat);
 
 /* Appends the arguments, a space between; "[comm]" for one without (kernel threads, zombies). */
 int proc_command_line(pid_t pid, struct buffer *out);

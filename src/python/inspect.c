@@ -226,7 +226,8 @@ static bool files_judge(struct inspection *inspection)
 }
 
 /* One look at the process as it is now. */
-static void inspect_once(struct python_cache *cache, struct python_process *process)
+static void inspect_once(struct python_cache *cache, const struct proc_stat *stat,
+			 struct python_process *process)
 {
 	struct inspection *inspection = calloc(1, sizeof(*inspection));
 	int err;
@@ -246,7 +247,9 @@ static void inspect_once(struct python_cache *cache, struct python_process *proc
 			    "its memory map may not be read: needs root, or CAP_SYS_PTRACE");
 	else if (err)
 		verdict_set(process, PYTHON_DENIED, "its memory map cannot be read");
-	if (err)
+	else if (inspection->maps.count == 0 && !proc_stat_is_kernel(stat))
+		verdict_set(process, PYTHON_GONE, "the process is ending");
+	if (err || process->verdict == PYTHON_GONE)
 		goto done;
 	files_list(inspection);
 	if (!files_judge(inspection) && process->verdict == PYTHON_NOT && inspection->denied)
@@ -274,7 +277,7 @@ void python_inspect(struct python_cache *cache, pid_t pid, struct python_process
 			return;
 		}
 		process->start_ticks = before.start_ticks;
-		inspect_once(cache, process);
+		inspect_once(cache, &before, process);
 		if (proc_stat_read(pid, &after) || proc_stat_is_dead(&after) ||
 		    after.start_ticks != before.start_ticks) {
 			process_reset(process, pid);

@@ -149,11 +149,15 @@ static bool layout_choose(struct proof *proof, uint8_t *debug, bool has_debug)
 	return true;
 }
 
-/* Which of the versions that do not tell theirs is this? The one whose sys.hexversion says so. */
+/*
+ * Which of the versions that do not tell theirs is this? The one whose sys.hexversion says so.
+ * -ENODATA: one of them fits, but has no sys module yet; or none is initialised.
+ */
 static int version_ask_sys(struct proof *proof)
 {
 	struct python_process *process = proof->process;
-	int verdict = -EUCLEAN;
+	bool fits = false, contradicts = false;
+	int failure = 0;
 
 	for (unsigned int minor = LAYOUT_MINOR_FIRST; minor < DEBUG_OFFSETS_MINOR; minor++) {
 		const struct layout *layout = layout_of(minor);
@@ -161,18 +165,26 @@ static int version_ask_sys(struct proof *proof)
 		int err = threads_read(process->pid, proof->candidate->runtime, layout,
 				       &proof->threads);
 
-		if (!err)
-			err = version_read_sys(process->pid, layout,
-					       proof->threads.main_interpreter, &hexversion);
+		contradicts = contradicts || (err && err != -ENODATA);
+		if (err == -ESRCH || err == -EPERM || err == -ENOMEM)
+			failure = err;
+		if (err)
+			continue;
+		err = version_read_sys(process->pid, layout, proof->threads.main_interpreter,
+				       &hexversion);
 		if (!err && hexversion >> 24 == 3 && version_minor(hexversion) == minor) {
 			version_set(process, hexversion);
 			proof->layout = *layout;
 			return 0;
 		}
-		if (err == -ENODATA || err == -ESRCH || err == -EPERM)
-			verdict = err;
+		fits = fits || err == -ENODATA;
 	}
-	return verdict;
+	if (failure)
+		return failure;
+	/* While threads come and go, the right layout may look wrong and a wrong one unfinished. */
+	if (contradicts && !(fits && proof->is_last_attempt))
+		return -EUCLEAN;
+	return -ENODATA;
 }
 
 static bool thread_pointers_prove(const struct proof *proof)
