@@ -146,6 +146,19 @@ static bool may_be_interpreter(struct elf_file *file)
 	       elf_file_may_export(file, "rpython_startup_code");
 }
 
+static bool loader_is_musl(struct elf_file *file)
+{
+	struct elf_section section;
+	char loader[64] = "";
+	size_t bytes;
+
+	if (!elf_file_section(file, ".interp", &section))
+		return false;
+	bytes = section.size < sizeof(loader) ? section.size : sizeof(loader) - 1;
+	return bytes && !elf_file_read(file, section.address, loader, bytes) &&
+	       strstr(loader, "/ld-musl-");
+}
+
 static void facts_read(struct elf_file *file, const char *path, bool is_main, struct binary *out)
 {
 	struct elf_symbol symbols[WANT_COUNT];
@@ -169,6 +182,7 @@ static void facts_read(struct elf_file *file, const char *path, bool is_main, st
 		out->code_type = symbols[WANT_CODE_TYPE].address;
 	out->debug = symbols[WANT_REF_TOTAL].found || symbols[WANT_NEGATIVE_COUNT].found;
 	out->trace_refs = symbols[WANT_ALL_OBJECTS].found;
+	out->musl = loader_is_musl(file);
 	out->needs_libpython = elf_file_needs(file, "libpython");
 	out->kind = kind_of(symbols, path, out);
 	if (out->kind != BINARY_CPYTHON)

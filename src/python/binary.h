@@ -31,6 +31,7 @@ struct binary {
 	bool stripped;	      /* no .symtab */
 	bool debug;	      /* Py_DEBUG */
 	bool trace_refs;      /* Py_TRACE_REFS: another object header up to 3.12 */
+	bool musl;	      /* its dynamic loader is musl's */
 	bool needs_libpython; /* linked to a libpython of its own */
 	uint32_t hexversion;  /* PY_VERSION_HEX; 0: the file does not tell */
 	uint64_t runtime;     /* addresses in the file, 0: not found */

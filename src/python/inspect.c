@@ -177,6 +177,8 @@ static bool file_judge(struct inspection *inspection, const struct mapping *mapp
 		inspection->denied = true;
 	if (err)
 		return false;
+	if (mapping == inspection->main && binary->musl)
+		inspection->musl = true;
 	switch (binary->kind) {
 	case BINARY_CPYTHON:
 		memcpy(process->binary_open, open_path, sizeof(open_path));
