@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Steps of the unwinder, and the table of rows. The contract is in native_unwind.h. */
+#include "resolve/native_unwind.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolve/native_module.h"
+
+int native_rows_init(struct native_rows *rows)
+{
+	rows->slots = calloc(NATIVE_ROWS, sizeof(*rows->slots));
+	return rows->slots ? 0 : -ENOMEM;
+}
+
+void native_rows_release(struct native_rows *rows)
+{
+	free(rows->slots);
+	rows->slots = NULL;
+}
+
+const struct native_row *native_rows_get(struct native_rows *rows, struct native_module *module,
+					 uint64_t address)
+{
+	uint64_t mixed = (address ^ (uint64_t)module->serial << 40) * 0x9e3779b97f4a7c15ull;
+	struct native_row *row = &rows->slots[mixed >> 32 & (NATIVE_ROWS - 1)];
+
+	if (row->address != address || row->module != module->serial)
+		native_module_row(module, address, row);
+	return row;
+}
+
+void native_frame_start(struct native_frame_state *frame, const struct native_registers *registers)
+{
+	*frame = (struct native_frame_state){
+		.registers = {
+			[NATIVE_RBX] = registers->rbx,
+			[NATIVE_RBP] = registers->bp,
+			[NATIVE_R12] = registers->r12,
+			[NATIVE_R13] = registers->r13,
+			[NATIVE_R14] = registers->r14,
+			[NATIVE_R15] = registers->r15,
+			[NATIVE_RA] = registers->ip,
+			[NATIVE_RSP] = registers->sp,
+		},
+		.known = (1u << NATIVE_REGISTER_COUNT) - 1,
+		.is_exact = true,
+	};
+}
+
+static bool word_read(const struct native_stack_copy *stack, uint64_t address, uint64_t *out)
+{
+	uint64_t at = address - stack->start;
+
+	if (address < stack->start || stack->length < sizeof(*out) ||
+	    at > stack->length - sizeof(*out))
+		return false;
+	memcpy(out, stack->bytes + at, sizeof(*out));
+	return true;
+}
+
+static bool base_read(const struct native_frame_state *frame, uint8_t base, uint64_t cfa,
+		      uint64_t *out)
+{
+	if (base == NATIVE_BASE_CFA) {
+		*out = cfa;
+		return true;
+	}
+	if (base >= NATIVE_REGISTER_COUNT || !(frame->known & 1u << base))
+		return false;
+	*out = frame->registers[base];
+	return true;
+}
+
+static bool cfa_find(const struct native_frame_state *frame, const struct native_row *row,
+		     const struct native_stack_copy *stack, uint64_t *cfa)
+{
+	uint64_t base;
+
+	if (!base_read(frame, row->cfa_base, 0, &base) || row->cfa_base == NATIVE_BASE_CFA)
+		return false;
+	*cfa = base + (uint64_t)(int64_t)row->cfa_offset;
+	return !(row->flags & NATIVE_ROW_CFA_LOAD) || word_read(stack, *cfa, cfa);
+}
+
+bool native_frame_step(struct native_frame_state *frame, const struct native_row *row,
+		       const struct native_stack_copy *stack)
+{
+	struct native_frame_state caller = { .is_exact = row->flags & NATIVE_ROW_SIGNAL };
+	uint64_t cfa, base;
+
+	if (!cfa_find(frame, row, stack, &cfa))
+		return false;
+	/* Every call pushes, so a caller's stack is higher; this also ends every loop. */
+	if (cfa <= frame->registers[NATIVE_RSP] || cfa % 8)
+		return false;
+	for (int i = 0; i < NATIVE_RULE_COUNT; i++) {
+		uint32_t bit = 1u << i;
+
+		if (row->base[i] == NATIVE_BASE_SAME) {
+			caller.registers[i] = frame->registers[i];
+			caller.known |= frame->known & bit;
+		} else if (row->base[i] != NATIVE_BASE_NONE &&
+			   base_read(frame, row->base[i], cfa, &base) &&
+			   word_read(stack, base + (uint64_t)(int64_t)row->words[i] * 8,
+				     &caller.registers[i])) {
+			caller.known |= bit;
+		}
+	}
+	if (!(caller.known & 1u << NATIVE_RA))
+		return false;
+	caller.registers[NATIVE_RSP] = cfa;
+	caller.known |= 1u << NATIVE_RSP;
+	*frame = caller;
+	return true;
+}
