@@ -12,7 +12,7 @@ CC := gcc
 CLANG := clang
 PREFIX ?= /usr/local
 # Debian keeps bpftool in sbin, which is not on everybody's path.
-BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /usr/bin/bpftool) bpftool)
+BPFTOOL := $(firstword $(wildcard $(addsuffix /bpftool,/usr/sbin /usr/local/sbin /usr/bin)) bpftool)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 B := build
@@ -50,16 +50,17 @@ FUZZERS := $(FUZZ_SRCS:tests/fuzz/%.c=$(B)/fuzz/%)
 SKELETON := $(B)/include/pybpfprof.skel.h
 # Pages that a report is made of: src/<room>/x.html, x.css and x.js become x_assets.h.
 ASSETS := $(sort $(wildcard src/*/*.html src/*/*.css src/*/*.js))
-ASSET_HEADERS := $(sort $(foreach file,$(ASSETS),$(B)/include/$(basename $(notdir $(file)))_assets.h))
+ASSET_HEADERS := $(addprefix $(B)/include/,$(sort $(addsuffix _assets.h,$(basename $(notdir \
+	$(ASSETS))))))
 C_FILES := $(BPF_SRCS) $(SRCS) $(FAKE_SRCS) $(FUZZ_SRCS) $(HEADERS) \
 	$(sort $(wildcard tests/unit/*/*.c tests/live/targets/*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: all demo check check-unit check-fuzz check-live check-kernels lint lint-format lint-layers \
-	lint-cppcheck lint-tidy lint-scripts format bench install deps test-pythons unit-programs fuzz-programs clean help vmlinux \
-	force
+.PHONY: all demo check check-unit check-fuzz check-live check-kernels lint lint-format \
+	lint-layers lint-cppcheck lint-tidy lint-scripts format bench install deps test-pythons \
+	unit-programs fuzz-programs clean help vmlinux force
 
 all: pybpfprof ## build ./pybpfprof (the default)
 
@@ -95,7 +96,7 @@ $(SKELETON): $(B)/pybpfprof.bpf.o
 $(B)/include/%_assets.h: $(ASSETS) scripts/embed-asset $(B)/ASSETS.list
 	@mkdir -p $(@D)
 	$(call say,EMBED)
-	$(Q)scripts/embed-asset $(filter src/%,$(foreach suffix,html css js,$(filter %/$*.$(suffix),$^))) >$@
+	$(Q)scripts/embed-asset $(foreach kind,html css js,$(filter %/$*.$(kind),$^)) >$@
 
 $(OBJS) $(SAN_OBJS) $(FUZZ_OBJS): | $(ASSET_HEADERS)
 
@@ -130,7 +131,7 @@ $(B)/san/%.o: %.c Makefile
 	$(call say,CC)
 	$(Q)$(CC) -O1 -g $(SANITIZE) $(USER_CFLAGS) -Ibpf -Itests -MMD -MP -c $< -o $@
 
-# An archive takes only what a test needs. `q`: members of the same name must not replace each other.
+# An archive gives a test only what it needs. `q`: members of the same name must all stay.
 $(B)/san/testable.a: $(SAN_OBJS) $(SAN_FAKES) $(B)/TESTABLE_SRCS.list $(B)/FAKE_SRCS.list
 	@rm -f $@
 	$(Q)ar qcs $@ $(SAN_OBJS) $(SAN_FAKES)
@@ -193,7 +194,7 @@ test-pythons: ## make the Debian roots with the Pythons that tests use (root)
 
 # ---- tidiness ----
 
-lint: lint-format lint-layers lint-scripts lint-cppcheck lint-tidy ## formatting, static checks, who includes whom
+lint: lint-format lint-layers lint-scripts lint-cppcheck lint-tidy ## format, static checks, who includes whom
 
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
