@@ -306,18 +306,30 @@ function labelOf(node) {
 	return node.key === ROOT ? "all" : keyLabel(node.key);
 }
 
-function fitLabel(label, room) {
+function labelWidth(label) {
 	let width = labelWidths.get(label);
 	if (width === undefined) {
 		width = context.measureText(label).width;
 		labelWidths.set(label, width);
 	}
-	if (width <= room)
+	return width;
+}
+
+function fitLabel(label, room) {
+	if (labelWidth(label) <= room)
 		return label;
-	let length = Math.floor(label.length * room / width) - 1;
-	if (length > 0 && label.charCodeAt(length) >= 0xdc00 && label.charCodeAt(length) <= 0xdfff)
-		length--;
-	return length < 2 ? "" : label.slice(0, length) + "\u2026";
+	let fits = 0, over = label.length;
+	while (over - fits > 1) {
+		const tried = (fits + over) >> 1;
+		if (context.measureText(label.slice(0, tried) + "\u2026").width <= room)
+			fits = tried;
+		else
+			over = tried;
+	}
+	const next = label.charCodeAt(fits);
+	if (next >= 0xdc00 && next <= 0xdfff)
+		fits--; // never half a character
+	return fits < 2 ? "" : label.slice(0, fits) + "\u2026";
 }
 
 function rowTop(depth) {
