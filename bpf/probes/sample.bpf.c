@@ -35,34 +35,23 @@ static __always_inline bool sample_in_kernel(const struct bpf_perf_event_data *c
 	return !(ctx->regs.cs & 3);
 }
 
-/* Registers and the top of the user stack, for unwinding by tables in user space. */
-static __always_inline void native_user_read(struct bpf_perf_event_data *ctx,
-					     struct record_native *native)
+/*
+ * Registers and the top of the user stack, for unwinding by tables in user space. Whether a system
+ * call or an interrupt brought the thread into the kernel, its user registers lie at the same place.
+ */
+static __always_inline void native_user_read(struct record_native *native)
 {
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	__u64 bytes = ABI_USER_STACK_BYTES;
 
-	if (sample_in_kernel(ctx)) {
-		struct pt_regs *regs =
-			(struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-
-		native->ip = regs->ip;
-		native->sp = regs->sp;
-		native->bp = regs->bp;
-		native->rbx = regs->bx;
-		native->r12 = regs->r12;
-		native->r13 = regs->r13;
-		native->r14 = regs->r14;
-		native->r15 = regs->r15;
-	} else {
-		native->ip = ctx->regs.ip;
-		native->sp = ctx->regs.sp;
-		native->bp = ctx->regs.bp;
-		native->rbx = ctx->regs.bx;
-		native->r12 = ctx->regs.r12;
-		native->r13 = ctx->regs.r13;
-		native->r14 = ctx->regs.r14;
-		native->r15 = ctx->regs.r15;
-	}
+	native->ip = regs->ip;
+	native->sp = regs->sp;
+	native->bp = regs->bp;
+	native->rbx = regs->bx;
+	native->r12 = regs->r12;
+	native->r13 = regs->r13;
+	native->r14 = regs->r14;
+	native->r15 = regs->r15;
 	/* Near the stack's base less than the whole can be read: halve until it fits. */
 	for (__u32 i = 0; i < 8; i++) {
 		if (!bpf_probe_read_user(native->stack, bytes, (void *)native->sp)) {
@@ -92,7 +81,7 @@ static __always_inline bool native_send(struct bpf_perf_event_data *ctx,
 			native->kernel_count = kernel_bytes / 8;
 	}
 	if (sample_native)
-		native_user_read(ctx, native);
+		native_user_read(native);
 	bytes = native->stack_bytes;
 	BOUND(bytes, ABI_USER_STACK_BYTES);
 	return !emit(native, __builtin_offsetof(struct record_native, stack) + bytes);

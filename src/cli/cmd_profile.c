@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The default command: profile, then print or write the reports. */
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,6 +90,28 @@ static int reports_write(const struct config *config, struct signals *signals,
 	return status;
 }
 
+/* What is wrong with where a report shall go is better known before the run than after it. */
+static int reports_check(const struct config *config)
+{
+	for (size_t i = 0; i < config->report_count; i++) {
+		const char *path = config->reports[i].path;
+		char directory[PATH_MAX];
+
+		if (!path || !strcmp(path, "-"))
+			continue;
+		if (strlen(path) >= sizeof(directory)) {
+			log_error("cannot write %s: %s", path, strerror(ENAMETOOLONG));
+			return EXIT_FAILED_RUNNING;
+		}
+		strcpy(directory, path);
+		if (access(dirname(directory), W_OK | X_OK)) {
+			log_error("cannot write %s: %s", path, strerror(errno));
+			return EXIT_FAILED_RUNNING;
+		}
+	}
+	return 0;
+}
+
 static int run(const struct config *config, struct launch *launch, struct signals *signals)
 {
 	struct session *session = NULL;
@@ -114,8 +138,12 @@ int cmd_profile(const struct config *config)
 {
 	struct launch *launch = NULL;
 	struct signals signals;
-	int error, status = EXIT_FAILED_RUNNING;
+	int error, status;
 
+	status = reports_check(config);
+	if (status)
+		return status;
+	status = EXIT_FAILED_RUNNING;
 	error = signals_open(&signals);
 	if (!error && config->argv)
 		error = launch_prepare(config->argv, &signals, &launch);

@@ -366,7 +366,7 @@ static int command_start(struct session *session)
 	if (!error)
 		return 0;
 	log_error("%s: %s", session->config->argv[0], strerror(-error));
-	return launch_exec_status(error);
+	return launch_exec_status(-error);
 }
 
 int session_run(struct session *session)
