@@ -182,6 +182,32 @@ int launch_wait(struct launch *launch, int timeout_ms, int *wait_status)
 	return err;
 }
 
+int launch_wait_end(struct launch *launch, struct signals *signals, int *wait_status)
+{
+	unsigned int stop_count = 0;
+	bool passed_on = false;
+
+	for (;;) {
+		struct pollfd waited[] = {
+			{ .fd = launch->pid_fd, .events = POLLIN },
+			{ .fd = signals->fd, .events = POLLIN },
+		};
+		int err = launch_wait(launch, 0, wait_status);
+
+		if (err != -EAGAIN && err != -EINTR)
+			return err;
+		if (signals_poll(signals) > stop_count && signals->last_signal != SIGINT) {
+			if (passed_on)
+				return -EINTR;
+			launch_signal(launch, signals->last_signal);
+			passed_on = true;
+		}
+		stop_count = signals->stop_count;
+		if (poll(waited, 2, -1) < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
 int launch_signal(struct launch *launch, int signal_number)
 {
 	/* Not reaped yet: the pid is still its own. */

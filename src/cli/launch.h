@@ -36,6 +36,13 @@ int launch_fd(const struct launch *launch);
  * -EAGAIN while it runs; -EINTR.
  */
 int launch_wait(struct launch *launch, int timeout_ms, int *wait_status);
+/*
+ * Waits for the end of a command that outlives its profile, as time(1) does: a SIGINT is the
+ * command's to answer (a terminal gave it one, too), a SIGTERM or SIGHUP sent to us, now or
+ * before, is passed on to it. A further one of these ends the wait: -EINTR, and the command runs
+ * on. 0 with *wait_status; -errno.
+ */
+int launch_wait_end(struct launch *launch, struct signals *signals, int *wait_status);
 /* Sends a signal to the command while it runs. 0; -ESRCH when it has ended. */
 int launch_signal(struct launch *launch, int signal_number);
 

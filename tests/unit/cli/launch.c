@@ -210,6 +210,79 @@ Test(launch, waits_no_longer_than_told)
 	launch_release(launch);
 }
 
+/* Starts a shell that runs `setup`, which sets its traps, tells us so, and then runs `rest`. */
+static struct launch *start_shell(const char *setup, const char *rest,
+				  const struct signals *signals)
+{
+	char line[256];
+	char *argv[] = { "sh", "-c", line, NULL };
+	struct launch *launch;
+	int ready[2];
+	char byte;
+
+	cr_assert_eq(pipe(ready), 0);
+	snprintf(line, sizeof(line), "%s; echo >/dev/fd/%d; %s", setup, ready[1], rest);
+	cr_assert_eq(launch_prepare(argv, signals, &launch), 0);
+	close(ready[1]);
+	cr_assert_eq(launch_go(launch), 0);
+	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return launch;
+}
+
+Test(launch, passes_a_termination_on_and_waits_for_the_answer)
+{
+	struct signals signals;
+	struct launch *launch;
+	int wait_status = -1;
+
+	cr_assert_eq(signals_open(&signals), 0);
+	launch = start_shell("trap 'exit 7' TERM", "while :; do sleep 0.05; done", &signals);
+	raise(SIGTERM);
+	cr_expect_eq(launch_wait_end(launch, &signals, &wait_status), 0);
+	cr_expect_eq(launch_exit_status(wait_status), 7);
+	launch_release(launch);
+	signals_close(&signals);
+}
+
+Test(launch, leaves_an_interrupt_to_the_command)
+{
+	struct signals signals;
+	struct launch *launch;
+	int wait_status = -1;
+
+	cr_assert_eq(signals_open(&signals), 0);
+	launch = start_shell("trap 'exit 8' INT", "sleep 0.3; exit 5", &signals);
+	raise(SIGINT);
+	cr_expect_eq(launch_wait_end(launch, &signals, &wait_status), 0);
+	cr_expect_eq(launch_exit_status(wait_status), 5);
+	launch_release(launch);
+	signals_close(&signals);
+}
+
+Test(launch, gives_up_on_a_command_that_does_not_mind)
+{
+	struct signals signals;
+	struct launch *launch;
+	int wait_status = -1;
+	pid_t killer;
+
+	cr_assert_eq(signals_open(&signals), 0);
+	launch = start_shell("trap '' TERM", "exec sleep 60", &signals);
+	raise(SIGTERM);
+	killer = fork();
+	if (!killer) {
+		usleep(200000);
+		kill(getppid(), SIGTERM);
+		_exit(0);
+	}
+	cr_expect_eq(launch_wait_end(launch, &signals, &wait_status), -EINTR);
+	cr_expect_eq(launch_signal(launch, SIGKILL), 0);
+	cr_expect_eq(launch_wait(launch, PATIENCE_MS, &wait_status), 0);
+	launch_release(launch);
+	signals_close(&signals);
+}
+
 Test(signals, count_requests_to_stop)
 {
 	struct signals signals;
