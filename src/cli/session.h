@@ -18,13 +18,15 @@
 struct session;
 
 /*
- * Loads the kernel side and finds the targets; nothing is sampled yet. 0, or the exit status with
- * the reason already said. `launch` is the prepared COMMAND, NULL without one; both it and
+ * Loads the kernel side; nothing is sampled yet. 0, or the exit status with the reason already said. `launch` is the prepared COMMAND, NULL without one; both it and
  * `signals` are borrowed.
  */
 int session_open(const struct config *config, struct launch *launch, struct signals *signals,
 		 struct session **out);
-/* Samples until the run's end, then takes the probes away. 0 or an exit status, reason said. */
+/*
+ * Finds the targets, samples until the run's end, then takes the probes away. 0 or an exit status,
+ * reason said.
+ */
 int session_run(struct session *session);
 /* The finished profile; borrowed from the session. */
 struct profile *session_profile(struct session *session);
