@@ -28,6 +28,7 @@
 enum {
 	CONTAINER_SHORT = 12, /* digits of an id that people know it by */
 	COMMAND_COLUMNS_MIN = 20,
+	KTHREADD_PID = 2,
 };
 
 enum list_column {
@@ -58,8 +59,9 @@ struct list {
 	size_t pid_count;
 	struct list_row **rows; /* ascending by pid */
 	size_t row_count;
-	size_t looked_count; /* processes that could be looked at */
+	size_t looked_count; /* processes that could be looked at, kernel threads aside */
 	size_t denied_count;
+	pid_t denied_pid; /* the first of them */
 	char denied_reason[256];
 };
 
@@ -120,6 +122,23 @@ static void describe(struct list_row *row)
 	proc_command_line(pid, &row->command);
 }
 
+/* Children of kthreadd; they have no memory to be denied, and tell nothing about rights. */
+static bool is_kernel_thread(pid_t pid)
+{
+	struct proc_stat stat;
+
+	return pid == KTHREADD_PID ||
+	       (!proc_stat_read(pid, &stat) && stat.parent_pid == KTHREADD_PID);
+}
+
+static void note_denied(struct list *list, const struct python_process *python)
+{
+	if (list->denied_count++)
+		return;
+	list->denied_pid = python->pid;
+	memcpy(list->denied_reason, python->reason, sizeof(list->denied_reason));
+}
+
 static int look_at(struct list *list, struct python_cache *cache, pid_t pid)
 {
 	struct list_row *row = calloc(1, sizeof(*row));
@@ -140,14 +159,13 @@ static int look_at(struct list *list, struct python_cache *cache, pid_t pid)
 			return 0;
 		break;
 	case PYTHON_NOT:
-		list->looked_count++;
+		if (!list->looked_count && !is_kernel_thread(pid))
+			list->looked_count++;
 		break;
 	case PYTHON_GONE:
 		break;
 	case PYTHON_DENIED:
-		if (!list->denied_count++)
-			memcpy(list->denied_reason, row->python.reason,
-			       sizeof(list->denied_reason));
+		note_denied(list, &row->python);
 		break;
 	}
 	row_free(row);
@@ -428,6 +446,21 @@ static void append_json(struct buffer *out, const struct list *list)
 	buffer_string(out, "\n]\n");
 }
 
+static void tell_what_is_missing(const struct list *list)
+{
+	if (!list->row_count)
+		log_warn("no Python process was found");
+	if (!list->denied_count)
+		return;
+	/* Root is denied the few processes with rights beyond root's own: nothing to be done. */
+	if (!geteuid())
+		log_verbose("process %d could not be looked at: %s", (int)list->denied_pid,
+			    list->denied_reason);
+	else
+		log_warn("%zu processes could not be looked at, %d the first: %s",
+			 list->denied_count, (int)list->denied_pid, list->denied_reason);
+}
+
 int cmd_list(const struct config *config)
 {
 	const struct config_report *report = &config->reports[0];
@@ -457,11 +490,7 @@ int cmd_list(const struct config *config)
 		status = EXIT_FAILED_RUNNING;
 		goto done;
 	}
-	if (!list.row_count)
-		log_warn("no Python process was found");
-	if (list.denied_count)
-		log_warn("%zu processes could not be looked at: %s", list.denied_count,
-			 list.denied_reason);
+	tell_what_is_missing(&list);
 done:
 	buffer_release(&text);
 	list_release(&list);
