@@ -18,8 +18,8 @@
 struct session;
 
 /*
- * Loads the kernel side; nothing is sampled yet. 0, or the exit status with the reason already said. `launch` is the prepared COMMAND, NULL without one; both it and
- * `signals` are borrowed.
+ * Loads the kernel side; nothing is sampled yet. 0, or the exit status with the reason already
+ * said. `launch` is the prepared COMMAND, NULL without one; both it and `signals` are borrowed.
  */
 int session_open(const struct config *config, struct launch *launch, struct signals *signals,
 		 struct session **out);
