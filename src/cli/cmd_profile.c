@@ -129,8 +129,8 @@ static int run(const struct config *config, struct launch *launch, struct signal
 	if (!launch || status != EXIT_REPORT)
 		return status;
 	/* -d or Ctrl-C ended the run: the command goes on, and its status is still the answer. */
-	while (launch_wait(launch, -1, &wait_status) == -EINTR)
-		;
+	if (launch_wait_end(launch, signals, &wait_status))
+		return EXIT_REPORT;
 	return launch_exit_status(wait_status);
 }
 
