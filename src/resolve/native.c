@@ -252,7 +252,11 @@ static int unwinding_step(struct unwinding *unwinding, struct native_frame_state
 	range = unwinding_range(unwinding, look, &err);
 	if (!range || !range->module)
 		return err ? err : -ENOENT;
-	row = native_rows_get(&unwinding->resolver->rows, range->module, look - range->bias);
+	row = frame->is_exact
+		      ? native_rows_get_near(&unwinding->resolver->rows, range->module,
+					     look - range->bias)
+		      : native_rows_get(&unwinding->resolver->rows, range->module,
+					look - range->bias);
 	if (!(row->flags & NATIVE_ROW_KNOWN))
 		return -ENOENT;
 	if (row->flags & NATIVE_ROW_OUTERMOST)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Line tables looked up without .debug_info: an index of the runs of code ("sequences") of all
- * units is made once, and a unit's program is run again for each new address. So what stays in
- * memory is 24 bytes a sequence, where the decoded rows of one Python would be tens of megabytes.
+ * units is made once; of the units, a few used last are kept decoded. All rows of one Python would
+ * be tens of megabytes; these are a few.
  */
 #include "resolve/native_lines.h"
 
@@ -18,6 +18,8 @@ enum {
 	LINES_MAX_SEQUENCES = 1 << 18,
 	LINES_MAX_UNIT_BYTES = 8 << 20,
 	LINES_PATH_BYTES = 4096,
+	LINES_DECODED = 8,		/* units kept decoded */
+	LINES_DECODED_MAX_ROWS = 1 << 18, /* in all of them; a unit with more is not kept */
 };
 
 struct sequence {
@@ -31,8 +33,26 @@ struct source {
 	uint8_t *kept;
 };
 
+/* Where a line begins; line 0: code without one, or the end of a sequence. */
+struct line_start {
+	uint64_t address;
+	uint32_t line, file;
+};
+
+struct decoded {
+	uint8_t *bytes; /* of the unit: its names are needed too */
+	struct native_line_unit unit;
+	uint64_t offset; /* of the unit in the section */
+	struct line_start *rows; /* sorted by address */
+	size_t count, capacity;
+	size_t sequence_first; /* row of the sequence being decoded */
+	uint64_t used; /* when last, by native_lines.clock */
+};
+
 struct native_lines {
 	const struct native_elf *elf; /* borrowed */
+	struct decoded decoded[LINES_DECODED];
+	uint64_t clock;
 	struct source line, line_str, str;
 	struct sequence *sequences; /* sorted by start */
 	size_t count, capacity;
@@ -170,10 +190,19 @@ fail:
 	return err;
 }
 
+static void decoded_release(struct decoded *decoded)
+{
+	free(decoded->bytes);
+	free(decoded->rows);
+	*decoded = (struct decoded){ 0 };
+}
+
 void native_lines_free(struct native_lines *lines)
 {
 	if (!lines)
 		return;
+	for (size_t i = 0; i < LINES_DECODED; i++)
+		decoded_release(&lines->decoded[i]);
 	free(lines->line.kept);
 	free(lines->line_str.kept);
 	free(lines->str.kept);
@@ -183,24 +212,124 @@ void native_lines_free(struct native_lines *lines)
 
 /* ---- looking up ---- */
 
-struct search {
-	uint64_t address;
-	struct native_line_row before, found;
-	bool in_sequence;
-};
-
-static int row_look(const struct native_line_row *row, void *arg)
+static int row_keep(const struct native_line_row *row, void *arg)
 {
-	struct search *search = arg;
+	struct decoded *decoded = arg;
+	struct line_start *last = decoded->count ? &decoded->rows[decoded->count - 1] : NULL;
+	bool has_line = !row->is_end && row->line > 0 && row->line <= INT32_MAX;
+	struct line_start start = {
+		.address = row->address,
+		.line = has_line ? (uint32_t)row->line : 0,
+		.file = row->file <= UINT32_MAX ? (uint32_t)row->file : UINT32_MAX,
+	};
 
-	if (search->in_sequence && search->before.address <= search->address &&
-	    search->address < row->address) {
-		search->found = search->before;
-		return 1;
+	if (last && last->address == start.address && !row->is_end && last->line) {
+		*last = start; /* of several rows for one address the last one counts */
+		return 0;
 	}
-	search->before = *row;
-	search->in_sequence = !row->is_end;
+	if (last && last->line == start.line && last->file == start.file && !row->is_end &&
+	    last->line && start.address > last->address)
+		return 0;
+	if (decoded->count == LINES_DECODED_MAX_ROWS)
+		return -EFBIG;
+	if (decoded->count == decoded->capacity) {
+		size_t capacity = decoded->capacity ? 2 * decoded->capacity : 1024;
+		struct line_start *grown = realloc(decoded->rows, capacity * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		decoded->rows = grown;
+		decoded->capacity = capacity;
+	}
+	decoded->rows[decoded->count++] = start;
+	if (row->is_end) {
+		/* Code that the linker threw away: see sequence_note(). */
+		if (decoded->rows[decoded->sequence_first].address == 0)
+			decoded->count = decoded->sequence_first;
+		decoded->sequence_first = decoded->count;
+	}
 	return 0;
+}
+
+/* The end of a sequence sorts before the start of the next at the same address. */
+static int starts_compare(const void *left, const void *right)
+{
+	const struct line_start *a = left, *b = right;
+
+	if (a->address != b->address)
+		return a->address < b->address ? -1 : 1;
+	return (a->line > b->line) - (a->line < b->line);
+}
+
+static int unit_decode(const struct native_lines *lines, uint64_t offset, struct decoded *out)
+{
+	struct decoded decoded = { .offset = offset };
+	uint8_t head[12];
+	struct native_span span = { head, head, false };
+	uint64_t length;
+	int err;
+
+	span.end += source_read(lines, &lines->line, offset, head, sizeof(head));
+	length = native_line_unit_bytes(span);
+	if (length == 0 || length > LINES_MAX_UNIT_BYTES)
+		return -ENOENT;
+	decoded.bytes = malloc(length);
+	if (!decoded.bytes)
+		return -ENOMEM;
+	span = (struct native_span){ decoded.bytes, decoded.bytes, false };
+	span.end += source_read(lines, &lines->line, offset, decoded.bytes, length);
+	err = -ENOENT;
+	if (!native_line_unit_parse(span, &decoded.unit))
+		goto fail;
+	err = native_line_unit_run(&decoded.unit, row_keep, &decoded);
+	if (err || decoded.count == 0)
+		goto fail;
+	qsort(decoded.rows, decoded.count, sizeof(*decoded.rows), starts_compare);
+	*out = decoded;
+	return 0;
+fail:
+	decoded_release(&decoded);
+	return err ? err : -ENOENT;
+}
+
+/* An empty place, and room for so many rows: units used longest ago are given up. */
+static struct decoded *decoded_place(struct native_lines *lines, size_t rows)
+{
+	for (;;) {
+		struct decoded *empty = NULL, *oldest = NULL;
+		size_t total = rows;
+
+		for (size_t i = 0; i < LINES_DECODED; i++) {
+			struct decoded *decoded = &lines->decoded[i];
+
+			total += decoded->count;
+			if (decoded->count == 0)
+				empty = decoded;
+			else if (!oldest || decoded->used < oldest->used)
+				oldest = decoded;
+		}
+		if (!oldest || (empty && total <= LINES_DECODED_MAX_ROWS))
+			return empty;
+		decoded_release(oldest);
+	}
+}
+
+static struct decoded *unit_get(struct native_lines *lines, uint64_t offset)
+{
+	struct decoded fresh, *place = NULL;
+
+	for (size_t i = 0; i < LINES_DECODED && !place; i++) {
+		if (lines->decoded[i].count && lines->decoded[i].offset == offset)
+			place = &lines->decoded[i];
+	}
+	if (!place) {
+		if (unit_decode(lines, offset, &fresh))
+			return NULL;
+		place = decoded_place(lines, fresh.count);
+		*place = fresh;
+	}
+	place->used = ++lines->clock;
+	return place;
 }
 
 static const struct sequence *sequence_find(const struct native_lines *lines, uint64_t address)
@@ -273,37 +402,28 @@ static void file_append(const struct native_lines *lines, const struct native_li
 		buffer_release(&parts[i]);
 }
 
-int native_lines_find(const struct native_lines *lines, uint64_t address, struct buffer *file,
+int native_lines_find(struct native_lines *lines, uint64_t address, struct buffer *file,
 		      int32_t *line)
 {
 	const struct sequence *sequence = sequence_find(lines, address);
-	struct search search = { .address = address };
-	struct native_line_unit unit;
+	struct decoded *decoded = sequence ? unit_get(lines, sequence->unit) : NULL;
 	struct native_line_file named;
-	uint8_t head[12], *bytes;
-	struct native_span span = { head, head, false };
-	uint64_t length;
-	int err = -ENOENT;
+	size_t low = 0, high;
 
-	if (!sequence)
+	if (!decoded)
 		return -ENOENT;
-	span.end += source_read(lines, &lines->line, sequence->unit, head, sizeof(head));
-	length = native_line_unit_bytes(span);
-	if (length == 0 || length > LINES_MAX_UNIT_BYTES)
-		return -ENOENT;
-	bytes = malloc(length);
-	if (!bytes)
-		return -ENOMEM;
-	span = (struct native_span){ bytes, bytes, false };
-	span.end += source_read(lines, &lines->line, sequence->unit, bytes, length);
-	if (native_line_unit_parse(span, &unit) &&
-	    native_line_unit_run(&unit, row_look, &search) == 1 && search.found.line > 0 &&
-	    search.found.line <= INT32_MAX &&
-	    native_line_unit_file(&unit, search.found.file, &named)) {
-		file_append(lines, &named, file);
-		*line = (int32_t)search.found.line;
-		err = 0;
+	for (high = decoded->count; low < high;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (address < decoded->rows[middle].address)
+			high = middle;
+		else
+			low = middle + 1;
 	}
-	free(bytes);
-	return err;
+	if (low == 0 || decoded->rows[low - 1].line == 0 ||
+	    !native_line_unit_file(&decoded->unit, decoded->rows[low - 1].file, &named))
+		return -ENOENT;
+	file_append(lines, &named, file);
+	*line = (int32_t)decoded->rows[low - 1].line;
+	return 0;
 }

@@ -15,7 +15,7 @@ int native_lines_open(const struct native_elf *elf, struct native_lines **out);
 void native_lines_free(struct native_lines *lines);
 
 /* Appends the source file's name. -ENOENT: the tables do not cover the address. */
-int native_lines_find(const struct native_lines *lines, uint64_t address, struct buffer *file,
+int native_lines_find(struct native_lines *lines, uint64_t address, struct buffer *file,
 		      int32_t *line);
 
 #endif

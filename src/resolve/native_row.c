@@ -34,7 +34,7 @@ struct run {
 	struct state now, initial;
 	struct state remembered[REMEMBERED_STATES];
 	size_t depth;
-	uint64_t location;
+	uint64_t location, before; /* before the last move */
 	bool failed;
 };
 
@@ -194,9 +194,24 @@ static int instructions_run(struct run *run, struct native_span code, uint64_t a
 	while (span_left(&code) && !run->failed && !code.failed) {
 		if (run->location > address)
 			break;
+		run->before = run->location;
 		instruction_step(run, &code);
 	}
 	return run->failed || code.failed ? -ENOTSUP : 0;
+}
+
+/* The table's row lasts until the location moves past the address, or the function ends. */
+static void range_pack(const struct run *run, const struct native_fde *fde, struct native_row *row)
+{
+	uint64_t start = run->location > row->address ? run->before : run->location;
+	uint64_t end = run->location > row->address ? run->location : fde->end;
+
+	/* What an expression gives may depend on the address itself. */
+	if (run->now.cfa_is_expression || fde->cie.is_signal || end > fde->end || end < start ||
+	    end - start > UINT32_MAX || start > row->address)
+		return;
+	row->before = (uint32_t)(row->address - start);
+	row->behind = (uint32_t)(end - row->address - 1);
 }
 
 static int cfa_pack(const struct state *state, uint64_t address, struct native_row *row)
@@ -270,6 +285,7 @@ int native_fde_row(const struct native_fde *fde, uint64_t address, struct native
 	err = cfa_pack(&run.now, address, &row);
 	if (err)
 		return err;
+	range_pack(&run, fde, &row);
 	for (int i = 0; i < NATIVE_RULE_COUNT; i++)
 		rule_pack(&run.now.rules[native_dwarf_of(i)], address, &row.base[i], &row.words[i]);
 	if (row.base[NATIVE_RA] >= NATIVE_BASE_SAME)

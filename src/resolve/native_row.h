@@ -51,12 +51,13 @@ enum native_row_flag {
 	NATIVE_ROW_SIGNAL = 1 << 1,   /* the caller was interrupted: its pc is exact */
 	NATIVE_ROW_OUTERMOST = 1 << 2, /* there is no caller */
 	NATIVE_ROW_CFA_LOAD = 1 << 3, /* the CFA is what lies at base + offset */
-	NATIVE_ROW_CALLED = 1 << 4,   /* a call instruction ends right behind this place */
+	NATIVE_ROW_CALLED = 1 << 4,   /* a call instruction ends right behind `address` */
 };
 
 struct native_row {
 	uint64_t address; /* in the file; of the byte looked up: for callers the one before */
 	uint32_t module;  /* serial number of the file; 0: an empty slot */
+	uint32_t before, behind; /* how far around `address` it holds as well; NATIVE_ROW_CALLED apart */
 	int32_t cfa_offset;
 	uint8_t cfa_base; /* an enum native_register */
 	uint8_t flags;

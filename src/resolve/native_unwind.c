@@ -10,23 +10,43 @@
 
 int native_rows_init(struct native_rows *rows)
 {
-	rows->slots = calloc(NATIVE_ROWS, sizeof(*rows->slots));
-	return rows->slots ? 0 : -ENOMEM;
+	rows->by_address = calloc(NATIVE_ROWS, sizeof(*rows->by_address));
+	rows->by_piece = calloc(NATIVE_PIECES, sizeof(*rows->by_piece));
+	return rows->by_address && rows->by_piece ? 0 : -ENOMEM;
 }
 
 void native_rows_release(struct native_rows *rows)
 {
-	free(rows->slots);
-	rows->slots = NULL;
+	free(rows->by_address);
+	free(rows->by_piece);
+	*rows = (struct native_rows){ 0 };
+}
+
+static size_t slot_of(const struct native_module *module, uint64_t key, size_t slots)
+{
+	uint64_t mixed = (key ^ (uint64_t)module->serial << 40) * 0x9e3779b97f4a7c15ull;
+
+	return mixed >> 32 & (slots - 1);
 }
 
 const struct native_row *native_rows_get(struct native_rows *rows, struct native_module *module,
 					 uint64_t address)
 {
-	uint64_t mixed = (address ^ (uint64_t)module->serial << 40) * 0x9e3779b97f4a7c15ull;
-	struct native_row *row = &rows->slots[mixed >> 32 & (NATIVE_ROWS - 1)];
+	struct native_row *row = &rows->by_address[slot_of(module, address, NATIVE_ROWS)];
 
 	if (row->address != address || row->module != module->serial)
+		native_module_row(module, address, row);
+	return row;
+}
+
+const struct native_row *native_rows_get_near(struct native_rows *rows,
+					      struct native_module *module, uint64_t address)
+{
+	uint64_t piece = address >> NATIVE_PIECE_SHIFT;
+	struct native_row *row = &rows->by_piece[slot_of(module, piece, NATIVE_PIECES)];
+
+	if (row->module != module->serial || address < row->address - row->before ||
+	    address > row->address + row->behind)
 		native_module_row(module, address, row);
 	return row;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Following a stack upwards by unwind rows. Rows are kept in one table of fixed size for all files,
- * so that after a warm-up a frame costs a look at its mapping and one at its row.
+ * Following a stack upwards by unwind rows. Rows are kept in tables of fixed size for all files, so
+ * that after a warm-up a frame costs a look at its mapping and one at its row. Return addresses are
+ * few and come again: their rows are kept by address. Where a thread is interrupted is new nearly
+ * every time: those rows are kept by the piece of code around.
  */
 #ifndef PYBPFPROF_RESOLVE_NATIVE_UNWIND_H
 #define PYBPFPROF_RESOLVE_NATIVE_UNWIND_H
@@ -14,19 +16,26 @@
 #include "resolve/native_row.h"
 
 enum {
-	NATIVE_ROWS = 8192, /* a power of two; 56 bytes each */
+	NATIVE_ROWS = 8192, /* powers of two; 64 bytes each */
+	NATIVE_PIECES = 2048,
+	NATIVE_PIECE_SHIFT = 8, /* pieces of 256 bytes */
 };
 
 struct native_rows {
-	struct native_row *slots;
+	struct native_row *by_address;
+	struct native_row *by_piece;
 };
 
 struct native_module;
 
 int native_rows_init(struct native_rows *rows); /* -ENOMEM */
 void native_rows_release(struct native_rows *rows);
+/* The row of the byte before a return address, with NATIVE_ROW_CALLED. */
 const struct native_row *native_rows_get(struct native_rows *rows, struct native_module *module,
 					 uint64_t address);
+/* The row of any address; NATIVE_ROW_CALLED tells nothing. */
+const struct native_row *native_rows_get_near(struct native_rows *rows,
+					      struct native_module *module, uint64_t address);
 
 /* Registers of one frame and which of them are known. */
 struct native_frame_state {
