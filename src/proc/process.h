@@ -17,7 +17,7 @@ struct proc_stat {
 	char comm[64]; /* as it is: up to 15 bytes, for kernel threads more */
 	char state;    /* R S D T t Z X I */
 	pid_t parent_pid;
-	uint32_t flags; /* PF_... of linux/sched.h */
+	uint32_t flags;			   /* PF_... of linux/sched.h */
 	uint64_t user_ticks, system_ticks; /* of sysconf(_SC_CLK_TCK) */
 	uint32_t thread_count;
 	uint64_t start_ticks; /* since boot: tells one pid from its reuse */
