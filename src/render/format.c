@@ -40,7 +40,12 @@ static void format_scaled(struct buffer *out, const struct format_scale *scale, 
 {
 	unsigned int digits;
 
-	while (scale[1].unit && value < scale->step)
+	if (!value) {
+		buffer_string(out, "0"); /* of any unit */
+		return;
+	}
+	/* What would round to 1000 of a unit is 1.00 of the next. */
+	while (scale[1].unit && value < scale->step - scale->step / 2000)
 		scale++;
 	digits = scale->step == 1	    ? 0 :
 		 value / scale->step >= 100 ? 0 :
@@ -84,7 +89,7 @@ void format_percent(struct buffer *out, uint64_t part, uint64_t whole)
 	if (!whole)
 		buffer_string(out, "-");
 	else
-		format_ratio(out, ppm, 10000, !ppm || ppm >= 1000 ? 1 : 2);
+		format_ratio(out, ppm, 10000, !part || ppm >= 1000 ? 1 : 2);
 }
 
 void format_share(struct buffer *out, uint64_t part, uint64_t whole)

@@ -5,7 +5,7 @@
 #include "render/format.h"
 
 enum {
-	TABLE_NAME_NARROWEST = 12,
+	TABLE_NAME_NARROWEST = 8,
 	TABLE_HOT_PPM = 100000,
 	TABLE_WARM_PPM = 30000,
 };

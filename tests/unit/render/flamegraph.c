@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The page: what is embedded in it, and that nothing embedded can become markup. */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sample.h"
+
+#define DATA_START "<script type=\"application/json\" id=\"profile\">"
+
+static size_t count_of(const char *text, const char *part)
+{
+	size_t count = 0;
+
+	while ((text = strstr(text, part))) {
+		text += strlen(part);
+		count++;
+	}
+	return count;
+}
+
+/* The data block of the page, parsed; what a browser takes for the block ends at </script. */
+static json_t *data_of(const struct buffer *page)
+{
+	const char *start = strstr(page->bytes, DATA_START), *end;
+	json_error_t error;
+	json_t *root;
+
+	cr_assert_not_null(start);
+	start += strlen(DATA_START);
+	end = strstr(start, "</script");
+	cr_assert_not_null(end);
+	root = json_loadb(start, end - start, JSON_REJECT_DUPLICATES, &error);
+	cr_assert_not_null(root, "%s at line %d", error.text, error.line);
+	return root;
+}
+
+static void expect_numbers(json_t *root, const char *key, const json_int_t *want, size_t count)
+{
+	json_t *array = json_object_get(root, key);
+
+	cr_assert_eq(json_array_size(array), count, "%s has %zu", key, json_array_size(array));
+	for (size_t i = 0; i < count; i++)
+		cr_expect_eq(json_integer_value(json_array_get(array, i)), want[i], "%s[%zu]", key,
+			     i);
+}
+
+#define EXPECT_NUMBERS(root, key, want)                                                            \
+	expect_numbers(root, key, want, sizeof(want) / sizeof((want)[0]))
+
+Test(flamegraph, data_is_the_profile)
+{
+	/* Stacks in the order sample_new() adds them; functions: module run fib dumps write vfs. */
+	static const json_int_t FRAMES[] = { 0,	 30, 1,	 12, 1,	  13, 2, 21, 2,
+					     22, 1,  14, 3,  238, 4,  0, 5,  0 };
+	static const json_int_t PARENTS[] = { 0, 0, 1, 1, 3, 4, 0, 6, 7, 8 };
+	static const json_int_t STACK_FRAMES[] = { 0, 0, 1, 2, 3, 4, 5, 6, 7, 8 };
+	static const json_int_t SUMS[] = {
+		0, 2, 10, 100000000, 0, 5, 60, 600000000, 0, 4, 10, 100000000,
+		1, 9, 15, 150000000, 1, 7, 4,  40000000,  1, 0, 1,  10000000,
+	};
+	struct profile *profile = sample_new();
+	struct render_options options = sample_options();
+	struct buffer page;
+	json_t *root, *function;
+
+	sample_render("flamegraph", profile, &options, &page);
+	root = data_of(&page);
+	EXPECT_NUMBERS(root, "frames", FRAMES);
+	EXPECT_NUMBERS(root, "parents", PARENTS);
+	EXPECT_NUMBERS(root, "stackFrames", STACK_FRAMES);
+	EXPECT_NUMBERS(root, "sums", SUMS);
+	function = json_array_get(json_object_get(root, "functions"), 3);
+	cr_expect_str_eq(json_string_value(json_array_get(function, 0)), "dumps");
+	cr_expect_str_eq(json_string_value(json_array_get(function, 3)), "json/__init__.py");
+	cr_expect_eq(json_integer_value(json_array_get(function, 4)), 183);
+	cr_expect_str_eq(json_string_value(json_object_get(root, "summary")),
+			 "cpu \xc2\xb7 10.0 s \xc2\xb7 100 samples at 100 Hz \xc2\xb7 "
+			 "sampled 1.00 s of 1.00 s CPU");
+	cr_expect_eq(json_array_size(json_object_get(root, "closing")), 3);
+	json_decref(root);
+	buffer_release(&page);
+	profile_free(profile);
+}
+
+Test(flamegraph, page_is_whole_and_loads_nothing)
+{
+	struct profile *profile = sample_new();
+	struct render_options options = sample_options();
+	struct buffer page;
+
+	sample_render("flamegraph", profile, &options, &page);
+	cr_expect_eq(strncmp(page.bytes, "<!DOCTYPE html>", 15), 0);
+	cr_expect_not_null(strstr(page.bytes, "<title>pybpfprof -p 100</title>"));
+	cr_expect_not_null(strstr(page.bytes, "default-src 'none'"));
+	cr_expect_null(strstr(page.bytes, "@TITLE@"));
+	cr_expect_null(strstr(page.bytes, "@DATA@"));
+	cr_expect_null(strstr(page.bytes, "http:"));
+	cr_expect_null(strstr(page.bytes, "https:"));
+	cr_expect_null(strstr(page.bytes, "innerHTML"));
+	cr_expect_not_null(strstr(page.bytes, "</html>\n"));
+	buffer_release(&page);
+	profile_free(profile);
+}
+
+Test(flamegraph, names_cannot_become_markup)
+{
+	struct profile *profile = sample_hostile_new();
+	struct render_options options = sample_options();
+	struct buffer page;
+	json_t *root;
+	const char *data, *end;
+
+	options.title = "</title><script>document.title='pwned'</script>";
+	sample_render("flamegraph", profile, &options, &page);
+	/* The data block and the page's own script: what the page has without any profile. */
+	cr_expect_eq(count_of(page.bytes, "<script"), 2);
+	cr_expect_eq(count_of(page.bytes, "</script"), 2);
+	cr_expect_eq(count_of(page.bytes, "</title"), 1);
+	data = strstr(page.bytes, DATA_START) + strlen(DATA_START);
+	end = strstr(data, "</script");
+	for (const char *byte = data; byte < end; byte++) {
+		cr_assert_null(strchr("<>&", *byte), "%.40s", byte);
+		cr_assert((unsigned char)*byte >= ' ' || *byte == '\n', "%.40s", byte);
+	}
+	cr_expect_null(strstr(page.bytes, "\xe2\x80\xa8"));
+	cr_expect_null(strstr(page.bytes, "\xe2\x80\xae"));
+	root = data_of(&page);
+	cr_expect_str_eq(json_string_value(json_array_get(
+				 json_array_get(json_object_get(root, "functions"), 0), 0)),
+			 SAMPLE_HOSTILE_NAMES[0]);
+	json_decref(root);
+	buffer_release(&page);
+	profile_free(profile);
+}
+
+/*
+ * Pages for the test that looks at them in a browser: written to the directory named by the
+ * environment, else to a temporary one.
+ */
+Test(flamegraph, pages_for_the_browser_are_written)
+{
+	const char *directory = getenv("PYBPFPROF_TEST_PAGES");
+	char temporary[] = "/tmp/pybpfprof-pages-XXXXXX", path[256];
+	struct render_options options = sample_options();
+
+	if (!directory)
+		directory = mkdtemp(temporary);
+	for (int hostile = 0; hostile < 2; hostile++) {
+		struct profile *profile = hostile ? sample_hostile_new() : sample_new();
+		struct buffer page;
+		FILE *stream;
+
+		if (hostile)
+			options.title = SAMPLE_HOSTILE_NAMES[0];
+		sample_render("flamegraph", profile, &options, &page);
+		snprintf(path, sizeof(path), "%s/%s.html", directory,
+			 hostile ? "hostile" : "sample");
+		stream = fopen(path, "w");
+		cr_assert_not_null(stream, "%s", path);
+		cr_assert_eq(fwrite(page.bytes, 1, page.length, stream), page.length);
+		cr_assert_eq(fclose(stream), 0);
+		if (directory == temporary)
+			remove(path);
+		buffer_release(&page);
+		profile_free(profile);
+	}
+	if (directory == temporary)
+		remove(directory);
+}
