@@ -16,6 +16,7 @@
 
 enum {
 	WALK_WINDOW_BYTES = 2048, /* a power of two: offsets are masked with it */
+	WALK_FRAME_BYTES = 128,	  /* every field the walker reads lies before, in any version */
 	WALK_SLACK_BYTES = 8,	  /* a word at the window's last byte is still inside the array */
 	WALK_PAGE_BYTES = 4096,
 };
@@ -55,9 +56,13 @@ static __always_inline void walk_start(struct walk *walk, __u64 frame)
 static __always_inline long walk_window_fill(const struct python_target *target, struct walk *walk,
 					     __u64 address)
 {
-	__u64 end = address + target->layout.frame_localsplus;
-	__u64 start = address, bytes;
+	__u64 bytes = target->layout.frame_localsplus;
+	__u64 start = address, end;
 
+	/* <= 3.10 a frame object has its block stack before the locals: not needed. */
+	if (bytes > WALK_FRAME_BYTES)
+		bytes = WALK_FRAME_BYTES;
+	end = address + bytes;
 	if (address >= walk->window_start && end <= walk->window_start + walk->window_bytes)
 		return 0;
 	if (target->layout.frame_owner != ABI_NO_OFFSET) {

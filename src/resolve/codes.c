@@ -14,6 +14,7 @@
 #include "base/map64.h"
 #include "proc/memory.h"
 #include "python/line_table.h"
+#include "python/module.h"
 #include "resolve/names.h"
 
 /* A longer table belongs to no real function. */
@@ -104,7 +105,21 @@ static uint32_t table_add(struct codes *codes, const struct record_code *code, p
 	return table;
 }
 
-static uint32_t function_add(struct codes *codes, const struct record_code *code)
+/* What the module calls itself; where it cannot be asked, what its file's path tells. */
+static void module_append(const struct record_code *code, const struct codes_process *process,
+			  const char *filename, struct buffer *out)
+{
+	char name[256];
+
+	if (python_module_name(process->pid, process->minor, code->globals, filename, name,
+			       sizeof(name)))
+		name_append_module(out, filename);
+	else
+		buffer_string(out, name);
+}
+
+static uint32_t function_add(struct codes *codes, const struct record_code *code,
+			     const struct codes_process *process)
 {
 	struct intern *strings = codes->profile->strings;
 	struct profile_function function = { .kind = FRAME_PYTHON, .line = code->firstlineno };
@@ -114,7 +129,7 @@ static uint32_t function_add(struct codes *codes, const struct record_code *code
 	name_append(&text, &code->filename_text, code->filename);
 	function.file = intern_add(strings, text.bytes ? text.bytes : "", text.length);
 	buffer_clear(&text);
-	name_append_module(&text, intern_get(strings, function.file));
+	module_append(code, process, intern_get(strings, function.file), &text);
 	function.module = intern_add(strings, text.bytes ? text.bytes : "", text.length);
 	buffer_clear(&text);
 	if (code->qualname_text.kind)
@@ -138,7 +153,7 @@ int codes_add(struct codes *codes, const struct record_code *code,
 {
 	struct code *slot = code_slot(codes, code->code_id);
 	uint32_t table = table_add(codes, code, process->pid);
-	uint32_t function = function_add(codes, code);
+	uint32_t function = function_add(codes, code, process);
 
 	if (!slot || table == UINT32_MAX || function == PROFILE_NONE)
 		return -ENOMEM;
