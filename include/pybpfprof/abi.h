@@ -17,8 +17,8 @@
 
 enum {
 	ABI_COMM_BYTES = 16,
-	ABI_STACK_FRAMES = 256,	  /* Python frames kept of one stack: the deepest (innermost) ones */
-	ABI_WALK_FRAMES = 512,	  /* raw frames looked at, interpreter sentinels included */
+	ABI_STACK_FRAMES = 256, /* Python frames kept of one stack: the deepest (innermost) ones */
+	ABI_WALK_FRAMES = 512,	/* raw frames looked at, interpreter sentinels included */
 	ABI_KERNEL_FRAMES = 64,
 	ABI_NAME_BYTES = 256,
 	ABI_QUALNAME_BYTES = 512,
@@ -42,9 +42,9 @@ enum drop_reason {
 /* ---- what the walker must know of one CPython build: offsets in bytes ---- */
 
 enum python_ip_kind {
-	PYTHON_IP_LASTI_BYTES,	 /* <= 3.9: int32, bytes into the bytecode */
-	PYTHON_IP_LASTI_UNITS,	 /* 3.10: int32, 2-byte units */
-	PYTHON_IP_POINTER,	 /* 3.11+: address inside co_code_adaptive */
+	PYTHON_IP_LASTI_BYTES, /* <= 3.9: int32, bytes into the bytecode */
+	PYTHON_IP_LASTI_UNITS, /* 3.10: int32, 2-byte units */
+	PYTHON_IP_POINTER,     /* 3.11+: address inside co_code_adaptive */
 };
 
 struct python_layout {
@@ -71,11 +71,11 @@ struct python_layout {
 	__u16 code_varnames; /* 3.11+: co_localsplusnames */
 	__u16 code_filename;
 	__u16 code_name;
-	__u16 code_qualname; /* 3.11+ */
-	__u16 code_linetable; /* <= 3.9: co_lnotab */
+	__u16 code_qualname;	   /* 3.11+ */
+	__u16 code_linetable;	   /* <= 3.9: co_lnotab */
 	__u16 code_firsttraceable; /* 3.11+: int, in 2-byte units */
-	__u16 code_version; /* 3.12+: uint32, unique for each code object made */
-	__u16 code_adaptive; /* 3.11+: where the bytecode starts, inside the object */
+	__u16 code_version;	   /* 3.12+: uint32, unique for each code object made */
+	__u16 code_adaptive;	   /* 3.11+: where the bytecode starts, inside the object */
 
 	__u16 unicode_hash;
 	__u16 unicode_length;
@@ -91,9 +91,9 @@ struct python_layout {
 	__u8 unicode_ascii_bit;
 	__u8 ip_kind;	     /* enum python_ip_kind */
 	__u8 owner_sentinel; /* frame_owner >= this is no Python frame (3.12+: 3); 255: none such */
-	__u8 owner_generator; /* 1 in 3.11+ */
+	__u8 owner_generator;  /* 1 in 3.11+ */
 	__u8 pointer_tag_mask; /* bits to clear in frame->code (3.14+: 7) */
-	__u8 minor;	     /* 11 for 3.11 */
+	__u8 minor;	       /* 11 for 3.11 */
 };
 ABI_ASSERT_SIZE(struct python_layout, 76);
 
@@ -144,7 +144,7 @@ enum record_kind {
 	RECORD_SAMPLE,
 	RECORD_CODE,
 	RECORD_NATIVE,
-	RECORD_PROCESS_NEW,  /* in scope, on a CPU, and not classified yet */
+	RECORD_PROCESS_NEW, /* in scope, on a CPU, and not classified yet */
 	RECORD_PROCESS_FORK,
 	RECORD_PROCESS_EXEC,
 	RECORD_PROCESS_EXIT,
@@ -169,8 +169,8 @@ ABI_ASSERT_SIZE(struct record_header, 24);
 #define FRAME_ENTRY_BIT 0x80000000u
 
 struct record_frame {
-	__u32 code_id;	/* of an earlier RECORD_CODE, with FRAME_ENTRY_BIT; 0: unreadable */
-	__s32 lasti;	/* bytes into the bytecode, negative: not started */
+	__u32 code_id; /* of an earlier RECORD_CODE, with FRAME_ENTRY_BIT; 0: unreadable */
+	__s32 lasti;   /* bytes into the bytecode, negative: not started */
 };
 ABI_ASSERT_SIZE(struct record_frame, 8);
 
@@ -178,10 +178,10 @@ ABI_ASSERT_SIZE(struct record_frame, 8);
 struct record_sample {
 	struct record_header header;
 	__u16 frame_count;
-	__u8 status; /* enum drop_reason, DROP_NONE: the stack is whole */
+	__u8 status;	 /* enum drop_reason, DROP_NONE: the stack is whole */
 	__u8 has_native; /* a RECORD_NATIVE of the same tid and time went before */
-	__u8 in_kernel; /* the sample hit kernel code */
-	__u8 is_python; /* the thread has a Python thread state */
+	__u8 in_kernel;	 /* the sample hit kernel code */
+	__u8 is_python;	 /* the thread has a Python thread state */
 	__u16 reserved;
 	struct record_frame frames[ABI_STACK_FRAMES];
 };
@@ -205,7 +205,7 @@ struct record_code {
 	__u64 globals;	 /* address of the frame's globals when first seen, 0 unknown */
 	__u32 code_id;
 	__s32 firstlineno;
-	__u32 flags; /* co_flags */
+	__u32 flags;		/* co_flags */
 	__u32 linetable_length; /* the whole table's bytes; those not sent must be read by address */
 	__u32 linetable_bytes;	/* sent */
 	__u32 reserved;
@@ -239,7 +239,7 @@ struct record_process {
 	__u32 parent_serial;
 	__s32 exit_code; /* as waitpid() gives it; RECORD_PROCESS_EXIT only */
 	__u32 reserved;
-	__u64 cpu_ns; /* RECORD_THREAD_EXIT: CPU time of the thread's whole life */
+	__u64 cpu_ns;	/* RECORD_THREAD_EXIT: CPU time of the thread's whole life */
 	__u64 start_ns; /* CLOCK_BOOTTIME at which the thread started */
 	char comm[ABI_COMM_BYTES];
 };

@@ -16,7 +16,7 @@ int table_fill_lines(struct grid *grid, const struct profile *profile,
 /* Cells that both of them have. */
 void table_place_cell(struct grid *grid, const struct profile *profile,
 		      const struct profile_function *function, int32_t line);
-void table_thread_cell(struct grid *grid, const struct profile *profile, uint32_t thread);
+void table_thread_cell(struct grid *grid, const struct profile *profile, uint32_t id);
 void table_percent_cell(struct grid *grid, uint64_t part, uint64_t whole);
 enum grid_style table_heat(uint64_t part, uint64_t whole);
 
