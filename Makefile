@@ -194,7 +194,7 @@ test-pythons: ## make the Debian roots with the Pythons that tests use (root)
 
 # ---- tidiness ----
 
-lint: lint-format lint-layers lint-scripts lint-cppcheck lint-tidy ## format, checks, who includes whom
+lint: lint-format lint-layers lint-scripts lint-cppcheck lint-tidy ## format, static checks, layers
 
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
