@@ -41,6 +41,26 @@ struct stack_scratch {
 
 __u32 next_code_id __weak;
 
+/* Before 3.11 only the first argument tells which class a method is of. */
+static __always_inline void code_self_read(const struct python_target *target,
+					   struct stack_scratch *scratch,
+					   struct record_code *record)
+{
+	const struct python_layout *layout = &target->layout;
+	__u64 value = 0;
+
+	record->self = 0;
+	record->self_type = 0;
+	if (layout->code_qualname != ABI_NO_OFFSET ||
+	    code_field32(&scratch->head, layout->code_argcount) <= 0)
+		return;
+	if (read_user(&value, 8, scratch->walk.frame + layout->frame_localsplus) || !value)
+		return;
+	record->self = value;
+	if (!read_user(&value, 8, value + layout->object_type))
+		record->self_type = value;
+}
+
 /*
  * Sends the names of the code object in scratch->head. 0 or the reason it could not be; *code_id is
  * then meaningless.
@@ -79,6 +99,7 @@ static __always_inline __u32 code_send(const struct python_target *target,
 		if (error)
 			return error;
 	}
+	code_self_read(target, scratch, record);
 	record->linetable = table + layout->bytes_data;
 	if (read_user(&length, 8, table + layout->bytes_size))
 		return DROP_NAME_UNREADABLE;

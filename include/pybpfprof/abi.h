@@ -203,6 +203,9 @@ struct record_code {
 	__u64 identity;	 /* what told this code object from others at that address */
 	__u64 linetable; /* address of the line table's bytes */
 	__u64 globals;	 /* address of the frame's globals when first seen, 0 unknown */
+	/* <= 3.10, whose code objects do not know their class: 0 where there is none. */
+	__u64 self;	 /* first argument of the frame it was first seen in */
+	__u64 self_type; /* its type */
 	__u32 code_id;
 	__s32 firstlineno;
 	__u32 flags;		/* co_flags */
@@ -217,7 +220,7 @@ struct record_code {
 	char filename[ABI_FILENAME_BYTES];
 	char table[ABI_LINETABLE_BYTES]; /* last: sent with only `linetable_bytes` */
 };
-ABI_ASSERT_SIZE(struct record_code, 24 + 32 + 24 + 24 + 256 + 512 + 1024 + 8192);
+ABI_ASSERT_SIZE(struct record_code, 24 + 48 + 24 + 24 + 256 + 512 + 1024 + 8192);
 
 /* Kernel addresses, user registers and a copy of the user stack's top, for -n and -k. */
 struct record_native {

@@ -13,6 +13,7 @@
 #include "base/intern.h"
 #include "base/map64.h"
 #include "proc/memory.h"
+#include "python/class.h"
 #include "python/line_table.h"
 #include "python/module.h"
 #include "resolve/names.h"
@@ -118,6 +119,24 @@ static void module_append(const struct record_code *code, const struct codes_pro
 		buffer_string(out, name);
 }
 
+/* <= 3.10: the name alone is no qualified name; the class is asked for. */
+static uint32_t class_ask(struct codes *codes, const struct record_code *code,
+			  const struct codes_process *process, const char *name)
+{
+	const struct python_method method = {
+		.code = code->code,
+		.name = name,
+		.self = code->self,
+		.self_type = code->self_type,
+	};
+	char class_name[256];
+
+	if (python_class_name(process->pid, process->minor, &method, class_name,
+			      sizeof(class_name)))
+		return 0;
+	return profile_string(codes->profile, class_name);
+}
+
 static uint32_t function_add(struct codes *codes, const struct record_code *code,
 			     const struct codes_process *process)
 {
@@ -137,9 +156,13 @@ static uint32_t function_add(struct codes *codes, const struct record_code *code
 	else
 		name_append(&text, &code->name_text, code->name);
 	function.name = intern_add(strings, text.bytes ? text.bytes : "", text.length);
-	if (code->qualname_text.kind && text.bytes)
+	if (code->qualname_text.kind)
 		function.class_name =
-			intern_add(strings, text.bytes, name_class_length(text.bytes));
+			intern_add(strings, text.bytes ? text.bytes : "",
+				   name_class_length(intern_get(strings, function.name)));
+	else
+		function.class_name =
+			class_ask(codes, code, process, intern_get(strings, function.name));
 	if (buffer_error(&text)) {
 		buffer_release(&text);
 		return PROFILE_NONE;
