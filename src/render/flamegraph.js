@@ -9,11 +9,13 @@ const element = (id) => document.getElementById(id);
 
 const ROW_PX = 19;
 const NARROWEST_PX = 0.6; // boxes below this are not drawn, nor is anything inside them
+const REST_CHILDREN = 500;
 const TABLE_ROWS = 500;
 const ORIGINS = ["application", "library", "standard", "native", "kernel", "note"];
 const ORIGIN_WORDS = ["the program's Python", "site-packages", "standard library", "native code",
 	"kernel", "not a function"];
 const ROOT = -1;
+const REST = -2; // stands for the children of a node that are too narrow to be drawn
 
 // What the page shows; all of it is in the address behind "#", so that a view can be sent on.
 const state = { scope: "all", merge: "function", invert: false, icicle: true, view: "graph",
@@ -84,8 +86,7 @@ function eachSum(visit) {
 // ---- trees ----
 
 function newNode(key, parent) {
-	return { key, parent, depth: parent ? parent.depth + 1 : 0, value: 0, samples: 0, self: 0,
-		children: [], pending: null };
+	return { key, parent, value: 0, samples: 0, self: 0, children: [], pending: null };
 }
 
 // Callers above callees: each stack finds its node once, after its parent (parents are older).
@@ -174,6 +175,25 @@ function childrenOf(node) {
 	return node.children;
 }
 
+// The children from the `from`th on as one node, so that they can be zoomed into together; no more
+// of them than a window is wide.
+function restOf(node, from) {
+	node.rests = node.rests || new Map();
+	let rest = node.rests.get(from);
+	if (!rest) {
+		rest = newNode(REST, node);
+		rest.from = from;
+		rest.children = childrenOf(node).slice(from, from + REST_CHILDREN);
+		rest.sorted = true;
+		for (const child of rest.children) {
+			rest.value += child.value;
+			rest.samples += child.samples;
+		}
+		node.rests.set(from, rest);
+	}
+	return rest;
+}
+
 let root = null;
 let zoomed = null;
 let selected = null;
@@ -181,17 +201,18 @@ let selected = null;
 function zoomPath(node) {
 	const path = [];
 	for (; node.parent; node = node.parent)
-		path.unshift(childrenOf(node.parent).indexOf(node));
+		path.unshift(node.key === REST ? "r" + node.from : childrenOf(node.parent).indexOf(node));
 	return path.join(".");
 }
 
 function nodeAtPath(path) {
 	let node = root;
 	for (const index of path === "" ? [] : path.split(".")) {
-		const child = childrenOf(node)[Number(index)];
-		if (!child)
+		const rest = index.startsWith("r");
+		const at = Number(rest ? index.slice(1) : index);
+		if (!childrenOf(node)[at])
 			return root;
-		node = child;
+		node = rest ? restOf(node, at) : childrenOf(node)[at];
 	}
 	return node;
 }
@@ -238,32 +259,51 @@ const canvas = element("graph");
 const scroll = element("scroll");
 const context = canvas.getContext("2d");
 let rows = [];
+let zoomRow = 0;
 let colors = {};
 let labelWidths = new Map();
 
-function addBox(depth, node, left, width) {
-	while (rows.length <= depth)
+function addBox(row, node, left, width) {
+	while (rows.length <= row)
 		rows.push([]);
-	rows[depth].push({ node, left, width });
+	rows[row].push({ node, left, width });
+}
+
+// What is too narrow leaves no hole, which would look like time of its caller's own.
+function layOutRest(node, from, row, left, width) {
+	for (let at = from; at < childrenOf(node).length; at += REST_CHILDREN) {
+		const rest = restOf(node, at);
+		const restWidth = rest.value * width / zoomed.value;
+		if (restWidth < NARROWEST_PX)
+			return;
+		addBox(row, rest, left, restWidth);
+		left += restWidth;
+	}
 }
 
 function layOut() {
 	const width = scroll.clientWidth;
+	const path = [];
 	const open = [];
 
 	rows = [];
 	for (let node = zoomed; node; node = node.parent)
-		addBox(node.depth, node, 0, width);
-	open.push([zoomed, 0]);
+		path.unshift(node);
+	path.forEach((node, row) => addBox(row, node, 0, width));
+	zoomRow = path.length - 1;
+	open.push([zoomed, 0, zoomRow + 1]);
 	while (open.length && zoomed.value) {
-		const [node, left] = open.pop();
+		const [node, left, row] = open.pop();
+		const children = childrenOf(node);
 		let at = left;
-		for (const child of childrenOf(node)) {
-			const childWidth = child.value * width / zoomed.value;
-			if (childWidth < NARROWEST_PX)
+		for (let i = 0; i < children.length; i++) {
+			const childWidth = children[i].value * width / zoomed.value;
+			if (childWidth < NARROWEST_PX) {
+				layOutRest(node, i, row, at, width);
 				break;
-			addBox(child.depth, child, at, childWidth);
-			open.push([child, at]);
+			}
+			addBox(row, children[i], at, childWidth);
+			open.push([children[i], at, row + 1]);
 			at += childWidth;
 		}
 	}
@@ -288,7 +328,7 @@ function mixColors(one, other, percent) {
 
 // Neighbours of one origin must be told apart: shade by a hash of the name, always the same one.
 function fillOf(key) {
-	if (key === ROOT)
+	if (key < 0)
 		return colors.note;
 	let fill = colors.fills.get(key);
 	if (!fill) {
@@ -303,6 +343,8 @@ function fillOf(key) {
 }
 
 function labelOf(node) {
+	if (node.key === REST)
+		return node.children.length + " more, too narrow to draw";
 	return node.key === ROOT ? "all" : keyLabel(node.key);
 }
 
@@ -332,17 +374,17 @@ function fitLabel(label, room) {
 	return fits < 2 ? "" : label.slice(0, fits) + "\u2026";
 }
 
-function rowTop(depth) {
+function rowTop(row) {
 	const height = parseFloat(element("content").style.height);
-	return (state.icicle ? depth * ROW_PX : height - (depth + 1) * ROW_PX) - scroll.scrollTop;
+	return (state.icicle ? row * ROW_PX : height - (row + 1) * ROW_PX) - scroll.scrollTop;
 }
 
-function drawBox(box, depth) {
+function drawBox(box, row) {
 	const { node, left, width } = box;
-	const top = rowTop(depth);
-	const found = matches && node.key !== ROOT && matches[node.key];
+	const top = rowTop(row);
+	const found = matches && node.key >= 0 && matches[node.key];
 
-	context.globalAlpha = (matches && !found) || (node !== zoomed && node.depth < zoomed.depth) ? 0.45 : 1;
+	context.globalAlpha = (matches && !found) || row < zoomRow || node.key === REST ? 0.45 : 1;
 	context.fillStyle = found ? colors.match : fillOf(node.key);
 	context.fillRect(left, top, Math.max(width - (width > 3 ? 1 : 0), 0.5), ROW_PX - 1);
 	if (width > 28) {
@@ -369,10 +411,10 @@ function draw() {
 	context.setTransform(scale, 0, 0, scale, 0, 0);
 	context.font = "12px system-ui, 'Noto Sans', 'DejaVu Sans', sans-serif";
 	context.textBaseline = "middle";
-	rows.forEach((boxes, depth) => {
-		const top = rowTop(depth);
+	rows.forEach((boxes, row) => {
+		const top = rowTop(row);
 		if (top > -ROW_PX && top < height)
-			boxes.forEach((box) => drawBox(box, depth));
+			boxes.forEach((box) => drawBox(box, row));
 	});
 	context.globalAlpha = 1;
 }
@@ -487,7 +529,8 @@ function publish() {
 	facts.rows = rows.length;
 	facts.boxes = rows.reduce((count, boxes) => count + boxes.length, 0);
 	facts.matched = matches ? matchedValue : "";
-	facts.widest = rows.map((boxes) => labelOf(boxes[0].node)).join(" > ");
+	facts.widest = rows.map((boxes) => labelOf(boxes.reduce((widest, box) =>
+		box.width > widest.width ? box : widest).node)).join(" > ");
 	facts.ready = "1";
 }
 
@@ -538,9 +581,9 @@ function zoomTo(node) {
 function nodeAt(event) {
 	const bounds = canvas.getBoundingClientRect();
 	const x = event.clientX - bounds.left, y = event.clientY - bounds.top;
-	const depth = rows.findIndex((boxes, at) => y >= rowTop(at) && y < rowTop(at) + ROW_PX);
-	const box = depth < 0 ? undefined :
-		rows[depth].find(({ left, width }) => x >= left && x < left + width);
+	const row = rows.findIndex((boxes, at) => y >= rowTop(at) && y < rowTop(at) + ROW_PX);
+	const box = row < 0 ? undefined :
+		rows[row].find(({ left, width }) => x >= left && x < left + width);
 
 	return box ? box.node : null;
 }
@@ -558,7 +601,7 @@ function showTip(event) {
 		lines.push(formatPercent(node.value, zoomed.value) + " of " + labelOf(zoomed));
 	if (node.self)
 		lines.push("self " + formatValue(node.self) + ", " + formatPercent(node.self, root.value));
-	if (node.key !== ROOT) {
+	if (node.key >= 0) {
 		const [, module, file, , , origin] = keyFunction(node.key);
 		lines.push(...[file, module, ORIGIN_WORDS[origin]].filter(Boolean));
 	}
@@ -571,7 +614,8 @@ function showTip(event) {
 }
 
 function reveal(node) {
-	const top = rowTop(node.depth);
+	const row = rows.findIndex((boxes) => boxes.some((box) => box.node === node));
+	const top = rowTop(Math.max(row, 0));
 
 	if (top < 0)
 		scroll.scrollTop += top;

@@ -142,22 +142,30 @@ Test(flamegraph, names_cannot_become_markup)
  */
 Test(flamegraph, pages_for_the_browser_are_written)
 {
+	static const struct {
+		const char *name;
+		const char *title;
+		struct profile *(*make)(void);
+	} PAGES[] = {
+		{ "sample.html", "pybpfprof -p 100", sample_new },
+		{ "hostile.html", "</script><script>document.title='pwned'</script>",
+		  sample_hostile_new },
+		{ "large.html", "pybpfprof -p 100", sample_large_new },
+	};
 	const char *directory = getenv("PYBPFPROF_TEST_PAGES");
 	char temporary[] = "/tmp/pybpfprof-pages-XXXXXX", path[256];
 	struct render_options options = sample_options();
 
 	if (!directory)
 		directory = mkdtemp(temporary);
-	for (int hostile = 0; hostile < 2; hostile++) {
-		struct profile *profile = hostile ? sample_hostile_new() : sample_new();
+	for (size_t i = 0; i < sizeof(PAGES) / sizeof(PAGES[0]); i++) {
+		struct profile *profile = PAGES[i].make();
 		struct buffer page;
 		FILE *stream;
 
-		if (hostile)
-			options.title = SAMPLE_HOSTILE_NAMES[0];
+		options.title = PAGES[i].title;
 		sample_render("flamegraph", profile, &options, &page);
-		snprintf(path, sizeof(path), "%s/%s.html", directory,
-			 hostile ? "hostile" : "sample");
+		snprintf(path, sizeof(path), "%s/%s", directory, PAGES[i].name);
 		stream = fopen(path, "w");
 		cr_assert_not_null(stream, "%s", path);
 		cr_assert_eq(fwrite(page.bytes, 1, page.length, stream), page.length);

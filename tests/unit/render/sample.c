@@ -120,6 +120,34 @@ struct profile *sample_hostile_new(void)
 	return profile;
 }
 
+struct profile *sample_large_new(void)
+{
+	enum { FUNCTIONS = 10000, STACKS = 100000, DEPTH = 40 };
+	struct profile *profile = new_profile("python3 large.py");
+	uint32_t thread = add_thread(profile, 100, "python3", 1000000000000);
+	uint32_t functions[FUNCTIONS];
+	char name[64], file[64];
+
+	for (uint32_t i = 0; i < FUNCTIONS; i++) {
+		snprintf(name, sizeof(name), "Class%u.method_%u", i / 20, i);
+		snprintf(file, sizeof(file), "/srv/package_%u/module_%u.py", i % 4, i / 50);
+		functions[i] =
+			add_function(profile, name, NULL, NULL, file, i % 1000 + 1, FRAME_PYTHON);
+	}
+	for (uint32_t i = 0; i < STACKS; i++) {
+		/* The root is one of four functions, what follows spreads the wider the deeper. */
+		uint32_t stack = push(profile, 0, functions[i % 10 < 7 ? 0 : i % 10 - 6], 1);
+		uint32_t deepest = 2 + i / 10 % DEPTH;
+
+		for (uint32_t depth = 2; depth < deepest; depth++)
+			stack = push(profile, stack,
+				     functions[(depth * 97 + i % (depth * 3)) % FUNCTIONS], depth);
+		add_samples(profile, thread,
+			    push(profile, stack, functions[i / 10], (int32_t)(i % 10) + 1), 1);
+	}
+	return profile;
+}
+
 struct render_options sample_options(void)
 {
 	return (struct render_options){
