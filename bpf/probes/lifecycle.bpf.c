@@ -11,6 +11,20 @@
 
 const volatile bool lifecycle_follow_all; /* every child of a target is one, whatever its flags */
 
+struct ending {
+	__u32 serial;
+	__u32 reserved;
+	__u64 cpu_ns; /* at the time of its exit */
+};
+
+/* tid -> a thread of a target that has exited but whose last CPU time is not counted yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct ending);
+} endings SEC(".maps");
+
 /* User space numbers the targets it finds from 1, forked ones are numbered here. */
 __u32 next_fork_serial = 0x80000000;
 
@@ -78,7 +92,8 @@ int BPF_PROG(lifecycle__exit, struct task_struct *task)
 	__u32 pid = task->tgid;
 	struct python_target *target = bpf_map_lookup_elem(&targets, &pid);
 	struct record_process record = {};
-	__u32 serial = 0;
+	struct ending ending = {};
+	__u32 serial = 0, tid = task->pid;
 
 	if (target)
 		serial = target->serial;
@@ -86,6 +101,10 @@ int BPF_PROG(lifecycle__exit, struct task_struct *task)
 		return 0;
 	process_fill(&record, RECORD_THREAD_EXIT, task, serial);
 	emit(&record, sizeof(record));
+	ending.serial = serial;
+	ending.cpu_ns = record.cpu_ns;
+	if (serial)
+		bpf_map_update_elem(&endings, &tid, &ending, BPF_ANY);
 	if (task->signal->live.counter > 0)
 		return 0;
 	record.header.kind = RECORD_PROCESS_EXIT;
@@ -96,5 +115,25 @@ int BPF_PROG(lifecycle__exit, struct task_struct *task)
 	bpf_map_delete_elem(&followed, &pid);
 	bpf_map_delete_elem(&questions, &pid);
 	emit_now(&record, sizeof(record));
+	return 0;
+}
+
+/*
+ * The scheduler adds to a thread's CPU time at ticks and switches: a thread that lived two
+ * milliseconds may have none to its name when it exits. By now it has switched away for good.
+ */
+SEC("?tp_btf/sched_process_free")
+int BPF_PROG(lifecycle__free, struct task_struct *task)
+{
+	__u32 tid = task->pid;
+	struct ending *ending = bpf_map_lookup_elem(&endings, &tid);
+	struct record_process record = {};
+
+	if (!ending)
+		return 0;
+	process_fill(&record, RECORD_THREAD_FREE, task, ending->serial);
+	record.cpu_ns -= ending->cpu_ns;
+	bpf_map_delete_elem(&endings, &tid);
+	emit(&record, sizeof(record));
 	return 0;
 }

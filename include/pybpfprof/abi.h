@@ -149,6 +149,7 @@ enum record_kind {
 	RECORD_PROCESS_EXEC,
 	RECORD_PROCESS_EXIT,
 	RECORD_THREAD_EXIT,
+	RECORD_THREAD_FREE, /* after RECORD_THREAD_EXIT: the CPU time it did not know yet */
 	RECORD_KIND_COUNT
 };
 

@@ -15,6 +15,7 @@
 #include "python/code_death.h"
 
 enum {
+	THREAD_ROWS_MAX = 4096, /* of a process; later threads share one row */
 	EXPECT_FIRST_NS = 500000,
 	EXPECT_LAST_NS = 100000000,
 	COMMAND_BYTES_MAX = 200,
@@ -49,6 +50,7 @@ struct watch {
 	struct map64 *by_serial; /* serial -> index of processes */
 	struct watched_thread *threads;
 	uint32_t thread_count;
+	uint32_t free_thread;	 /* 1 + index of a slot of threads to use again; 0: none */
 	struct map64 *by_thread; /* (serial, tid) -> index of threads */
 	struct expected *expected;
 	size_t expected_count;
@@ -140,40 +142,75 @@ static struct watched_thread *thread_of(const struct watch *watch, uint32_t seri
 	return &watch->threads[index];
 }
 
-static struct watched_thread *thread_new(struct watch *watch, const struct watched_process *process,
-					 pid_t tid, uint64_t cpu_base_ns, uint64_t start_ns)
+/* A server may start a thread for each request, for days: rows are bounded. */
+static uint32_t thread_row(struct watch *watch, struct watched_process *process, pid_t tid)
 {
-	struct watched_thread *array =
-		reallocarray(watch->threads, watch->thread_count + 1, sizeof(*array));
-	uint64_t *slot;
+	uint32_t row;
 	char name[64];
 
+	if (process->thread_rows >= THREAD_ROWS_MAX) {
+		row = profile_add_thread(watch->profile, process->process, 0);
+		if (row != PROFILE_NONE)
+			watch->profile->threads[row].name =
+				profile_string(watch->profile, "[more threads]");
+		return row;
+	}
+	process->thread_rows++;
+	row = profile_add_thread(watch->profile, process->process, tid);
+	if (row != PROFILE_NONE && !proc_thread_name(process->pid, tid, name, sizeof(name)))
+		watch->profile->threads[row].name = profile_string(watch->profile, name);
+	return row;
+}
+
+static struct watched_thread *thread_slot(struct watch *watch)
+{
+	struct watched_thread *array;
+	uint32_t index = watch->free_thread;
+
+	if (index) {
+		watch->free_thread = watch->threads[index - 1].thread;
+		return &watch->threads[index - 1];
+	}
+	array = reallocarray(watch->threads, watch->thread_count + 1, sizeof(*array));
 	if (!array)
 		return NULL;
 	watch->threads = array;
-	slot = map64_slot(watch->by_thread, map64_pair(process->serial, tid), NULL);
-	if (!slot)
+	return &array[watch->thread_count++];
+}
+
+static void thread_slot_free(struct watch *watch, struct watched_thread *thread)
+{
+	map64_remove(watch->by_thread, map64_pair(thread->serial, thread->tid));
+	*thread = (struct watched_thread){ .ended = true, .thread = watch->free_thread };
+	watch->free_thread = thread - watch->threads + 1;
+}
+
+static struct watched_thread *thread_new(struct watch *watch, struct watched_process *process,
+					 pid_t tid, uint64_t cpu_base_ns, uint64_t start_ns)
+{
+	struct watched_thread *thread = thread_slot(watch);
+	uint64_t *slot;
+
+	if (!thread)
 		return NULL;
-	*slot = watch->thread_count;
-	array += watch->thread_count++;
-	*array = (struct watched_thread){
+	*thread = (struct watched_thread){
 		.serial = process->serial,
 		.tid = tid,
 		.cpu_base_ns = cpu_base_ns,
 		.start_ns = start_ns,
-		.thread = profile_add_thread(watch->profile, process->process, tid),
+		.thread = thread_row(watch, process, tid),
 	};
-	if (array->thread == PROFILE_NONE)
+	slot = map64_slot(watch->by_thread, map64_pair(process->serial, tid), NULL);
+	if (!slot || thread->thread == PROFILE_NONE)
 		return NULL;
-	if (!proc_thread_name(process->pid, tid, name, sizeof(name)))
-		watch->profile->threads[array->thread].name = profile_string(watch->profile, name);
-	return array;
+	*slot = thread - watch->threads;
+	return thread;
 }
 
 /* Threads there are when a process comes under watch. */
 struct adding {
 	struct watch *watch;
-	const struct watched_process *process;
+	struct watched_process *process;
 	uint64_t cpu_base_ns; /* UINT64_MAX: what each has used by now */
 	uint64_t start_ns;
 };
@@ -364,7 +401,24 @@ static void thread_end(struct watch *watch, struct watched_thread *thread, uint6
 	row->cpu_ns += used_ns;
 	row->wall_ns += end_ns > thread->start_ns ? end_ns - thread->start_ns : 0;
 	watch->profile->processes[row->process].cpu_ns += used_ns;
-	map64_remove(watch->by_thread, map64_pair(thread->serial, thread->tid));
+}
+
+/* What a thread used up to its very end, which its exit could not know. */
+static void on_thread_free(struct watch *watch, const struct record_process *record)
+{
+	struct watched_process *process = process_of(watch, record->header.serial);
+	struct watched_thread *thread = thread_of(watch, record->header.serial, record->header.tid);
+
+	if (!process)
+		return;
+	process->cpu_ended_ns += record->cpu_ns;
+	watch->profile->processes[process->process].cpu_ns += record->cpu_ns;
+	if (!thread)
+		return;
+	watch->profile->threads[thread->thread].cpu_ns += record->cpu_ns;
+	/* The number may be another thread's from now on. */
+	if (thread->ended)
+		thread_slot_free(watch, thread);
 }
 
 static void on_thread_exit(struct watch *watch, const struct record_process *record)
@@ -379,9 +433,10 @@ static void on_thread_exit(struct watch *watch, const struct record_process *rec
 	if (thread) {
 		process->cpu_ended_ns -= thread->cpu_base_ns;
 		/* The last name it had: pools name their threads late. */
-		watch->profile->threads[thread->thread].name =
-			intern_add(watch->profile->strings, record->comm,
-				   strnlen(record->comm, sizeof(record->comm)));
+		if (watch->profile->threads[thread->thread].tid)
+			watch->profile->threads[thread->thread].name =
+				intern_add(watch->profile->strings, record->comm,
+					   strnlen(record->comm, sizeof(record->comm)));
 		thread_end(watch, thread, record->cpu_ns, record->header.time_ns);
 	} else {
 		/* Never sampled, not there at the start: no row of its own, but its time counts. */
@@ -457,6 +512,9 @@ int watch_event(struct watch *watch, const struct event *event)
 	case RECORD_THREAD_EXIT:
 		on_thread_exit(watch, event->process);
 		return 0;
+	case RECORD_THREAD_FREE:
+		on_thread_free(watch, event->process);
+		return 0;
 	case RECORD_PROCESS_EXIT:
 		on_process_exit(watch, event->process);
 		return 0;
@@ -468,7 +526,7 @@ int watch_event(struct watch *watch, const struct event *event)
 uint32_t watch_thread(struct watch *watch, uint32_t serial, pid_t tid, uint64_t now)
 {
 	struct watched_thread *thread = thread_of(watch, serial, tid);
-	const struct watched_process *process;
+	struct watched_process *process;
 
 	if (!thread) {
 		process = process_of(watch, serial);

@@ -22,6 +22,7 @@ struct watched_process {
 	pid_t pid;
 	uint32_t process;   /* of the profile */
 	unsigned int minor; /* of its CPython */
+	uint32_t thread_rows;
 	bool ended;
 	uint64_t cpu_ended_ns; /* CPU time of threads that ended while watched */
 };
@@ -40,7 +41,7 @@ int watch_expect(struct watch *watch, pid_t pid, uint64_t cpu_base_ns);
 /* Looks again at those expected whose time has come. Milliseconds until the next look; -1 none. */
 int watch_retry(struct watch *watch);
 
-/* A RECORD_PROCESS_* or RECORD_THREAD_EXIT. 0 or -ENOMEM. */
+/* A RECORD_PROCESS_* or RECORD_THREAD_*. 0 or -ENOMEM. */
 int watch_event(struct watch *watch, const struct event *event);
 
 /* NULL: no such process. Borrowed until the next call. */

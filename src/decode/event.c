@@ -66,6 +66,7 @@ int event_decode(const void *record, size_t size, struct event *event)
 	case RECORD_PROCESS_EXEC:
 	case RECORD_PROCESS_EXIT:
 	case RECORD_THREAD_EXIT:
+	case RECORD_THREAD_FREE:
 		sound = size >= sizeof(struct record_process);
 		break;
 	default:
