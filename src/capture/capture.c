@@ -268,8 +268,13 @@ int capture_attach(struct capture *capture, char *obstacle, size_t obstacle_size
 
 void capture_detach(struct capture *capture)
 {
-	while (capture->link_count)
-		bpf_link__destroy(capture->links[--capture->link_count]);
+	/*
+	 * In the order they were attached: a sample taken after the ends of code objects are no
+	 * longer seen would name whatever lies at an address by what lay there before.
+	 */
+	for (size_t i = 0; i < capture->link_count; i++)
+		bpf_link__destroy(capture->links[i]);
+	capture->link_count = 0;
 }
 
 void capture_free(struct capture *capture)
