@@ -20,7 +20,7 @@ import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PYBPFPROF = os.path.join(ROOT, "pybpfprof")
+PYBPFPROF = os.environ.get("PYBPFPROF") or os.path.join(ROOT, "pybpfprof")
 TARGETS = os.path.join(ROOT, "tests", "live", "targets")
 READY_TIMEOUT_S = 20
 PR_SET_CHILD_SUBREAPER = 36

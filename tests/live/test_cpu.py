@@ -13,27 +13,25 @@ class CpuTest(live.LiveTest):
     @for_each(live.pythons)
     def test_split_70_30(self, python):
         target = self.start(python, "split.py")
-        profile = self.profile_target(target, "-r", "1khz", "-d", "5")
+        profile = self.profile_target(target, "-r", "1khz", "-d", "4")
         target.finish(self)
-        self.assertGreater(profile.samples, 1000, "hardly any sample in 5 s of a busy program")
+        self.assertGreater(profile.samples, 500, "hardly any sample of a busy program")
         self.assert_share(profile, "heavy", 0.7, 2)
         self.assert_share(profile, "light", 0.3, 2)
         self.assert_share(profile, "turn", 1.0, 1, "total")
         self.assert_mostly_whole(profile)
         self.assertEqual(profile.report["unresolved"], 0)
+        self.check_names(profile, python)
 
-    @for_each(live.pythons)
-    def test_names_files_lines(self, python):
-        target = self.start(python, "split.py")
-        profile = self.profile_target(target, "-r", "1khz", "-d", "1.5")
-        target.finish(self)
+    def check_names(self, profile, python):
+        """Names, files, first lines, executing lines."""
         for name in ("heavy", "light"):
             function = profile.function(name)
             self.assertEqual(function["file"], self.script(python, "split.py"))
             self.assertEqual([function["line"]], marked_lines("split.py", name + " first"))
             self.assertEqual(function["class"], None)
-            self.assertEqual(set(profile.lines(name)) - set(marked_lines("split.py", name + " line")),
-                             set())
+            lines = set(marked_lines("split.py", name + " line"))
+            self.assertEqual(set(profile.lines(name)) - lines, set())
         turn = profile.function(python.qualified("Worker.turn"))
         self.assertEqual([turn["line"]], marked_lines("split.py", "turn first"))
         for stack in profile.stacks:
@@ -57,7 +55,7 @@ class CpuTest(live.LiveTest):
     @for_each(live.one_python_per_version)
     def test_line_mode(self, python):
         target = self.start(python, "split.py")
-        run = self.run_pybpfprof("-p", target.pid, "--mode", "line", "-r", "1khz", "-d", "1.5",
+        run = self.run_pybpfprof("-p", target.pid, "--mode", "line", "-r", "1khz", "-d", "0.7",
                                  "-f", "json")
         target.finish(self)
         self.assertEqual(run.json["mode"], ["line"])
@@ -80,7 +78,7 @@ class CpuTest(live.LiveTest):
     @for_each(live.one_python_per_version)
     def test_busy_threads_share(self, python):
         target = self.start(python, "threads.py", "busy")
-        profile = self.profile_target(target, "-r", "1khz", "-d", "3")
+        profile = self.profile_target(target, "-r", "1khz", "-d", "2")
         target.finish(self)
         self.assert_mostly_whole(profile)
         self.assertEqual(profile.report["unresolved"], 0)
@@ -127,7 +125,7 @@ class CpuTest(live.LiveTest):
             self.assertIsNotNone(match, line)
             total += int(match.group(2))
         self.assertGreater(total, 100)
-        self.assertIn("turn;", run.stdout)
+        self.assertRegex(run.stdout, r"(?m)^<module>.*;main.*;Worker\.turn.*;heavy")
 
     def test_several_reports_of_one_run(self):
         target = self.start(live.host_python(), "split.py")

@@ -109,12 +109,9 @@ class HostileTest(live.LiveTest):
             self.assert_one_line(run, str(target.pid))
 
     def test_forged_command_line(self):
-        """Arguments reach the table of processes, and the title of a thread its table."""
-        python = live.host_python()
-        target = live.Target(self, python, python.command(
-            "-B", self.script(python, "split.py"), "\x1b[31m\n<script>alert(1)</script>\u202e"))
-        with open("/proc/%d/comm" % target.pid, "wb") as comm:
-            comm.write(b"\x1b[7m<img\n")
+        """Arguments reach the table of processes, and the name of a thread its table."""
+        target = self.start(live.host_python(), "hostile.py", "title",
+                            "\x1b[31m\n<script>alert(1)</script>\u202e")
         for args in (["list"], ["-p", target.pid, "-d", "0.3", "--by", "process"],
                      ["-p", target.pid, "-d", "0.3", "--by", "thread", "-t"],
                      ["-p", target.pid, "-d", "0.3", "-t", "-f", "folded"]):

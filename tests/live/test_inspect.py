@@ -104,14 +104,14 @@ class InspectTest(live.LiveTest):
     def test_other_mount_namespace(self, python):
         """Inside it the root is another one, and nothing of it is to be seen from here."""
         place = self.place(python)
+        os.mkdir(python.root + place + "/mnt")
         command = ["unshare", "-m", "--propagation", "private", "sh", "-c",
-                   "mount --bind \"$0\" \"$0\" && mount -t tmpfs none \"$0/mnt\" && "
-                   "cp \"$0$1\" \"$0/mnt/python\" && "
-                   "exec chroot \"$0\" /mnt/python -B \"$2/split.py\"",
+                   "mount -t tmpfs none \"$0$2/mnt\" && cp \"$0$1\" \"$0$2/mnt/python\" && "
+                   "exec chroot \"$0\" \"$2/mnt/python\" -B \"$2/split.py\"",
                    python.root, python.path, place]
         env = dict(os.environ, PYTHONHOME="/usr")
         target = live.Target(self, python, command, env=env, name="split.py")
-        self.assertFalse(os.path.exists(python.root + "/mnt/python"))
+        self.assertFalse(os.path.exists(python.root + place + "/mnt/python"))
         row = self.check_profile(target)
         self.assertEqual(row["version"], python.version)
 

@@ -24,13 +24,13 @@ class ProcessTest(live.LiveTest):
         self.assertEqual({t["pid"] for t in profile.report["targets"]},
                          {target.pid, facts["child"]})
         self.assertEqual({t["python"] for t in profile.report["targets"]}, {python.version})
-        # Both burn 2 s.
+        # Both burn 1 s.
         self.assert_share(profile, "child_work", 0.5, 5, "total")
         self.assert_share(profile, "parent_work", 0.5, 5, "total")
         self.assert_mostly_whole(profile)
         self.assertNotIn(("parent_work", "child_work"), profile.edges())
 
-    @for_each(few_pythons)
+    @for_each(lambda: few_pythons()[-2:])
     def test_fork_is_not_followed_unasked(self, python):
         target, profile, facts = self.watch_procs(python, "fork", options=())
         self.assertEqual([t["pid"] for t in profile.report["targets"]], [target.pid])

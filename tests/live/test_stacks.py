@@ -14,13 +14,17 @@ class StackTest(live.LiveTest):
 
     def check_shapes(self, python, threads, rate):
         target = self.start(python, "shapes.py", threads)
-        profile = self.profile_target(target, "-r", rate, "-d", "3")
+        profile = self.profile_target(target, "-r", rate, "-d", "2")
         target.finish(self)
         known = {tuple(edge) for edge in target.facts["edges"]}
         impossible = collections.Counter()
         place = self.place(python)
+        noted = 0
         for stack in profile.stacks:
             names = [None]
+            if stack["frames"][0]["kind"] == "note":
+                noted += stack["weight"]  # said to be incomplete, which is counted, not wrong
+                continue
             for frame in stack["frames"]:
                 own = frame["file"].startswith((place, "<made>"))
                 names.append(live.bare(frame["name"]) if own else "lib:" + live.bare(frame["name"]))
@@ -32,13 +36,14 @@ class StackTest(live.LiveTest):
                 impossible[caller, callee] += stack["weight"]
         self.assertEqual(dict(impossible), {})
         self.assert_mostly_whole(profile)
+        self.assertLess(noted, 0.005 * profile.weight)
         self.assertEqual(profile.report["unresolved"], 0)
         for shape in target.facts["shapes"]:
             self.assertGreater(profile.share(shape, "total"), 0, "%s was never seen" % shape)
 
     @for_each(live.pythons)
     def test_shapes_in_one_thread(self, python):
-        self.check_shapes(python, 1, "1khz")
+        self.check_shapes(python, 1, "3khz")
 
     @for_each(live.one_python_per_version)
     def test_shapes_in_four_threads(self, python):
@@ -82,7 +87,7 @@ class StackTest(live.LiveTest):
     @for_each(live.one_python_per_version)
     def test_made_functions_keep_their_names(self, python):
         target = self.start(python, "made.py", "functions")
-        profile = self.profile_target(target, "-r", "2khz", "-d", "4")
+        profile = self.profile_target(target, "-r", "2khz", "-d", "3")
         target.finish(self)
         selves = collections.Counter()
         for function in profile.report["functions"]:
@@ -118,9 +123,13 @@ class StackTest(live.LiveTest):
         for function in profile.report["functions"]:
             match = re.fullmatch(r"lambda_(\d{4})\.py", function["file"])
             if match:
-                self.assertEqual(function["line"], int(match.group(1)), function)
                 files.add(function["file"])
-                self.assertIn(live.bare(function["name"]), ("<lambda>", "<listcomp>", "<module>"))
+                number = int(match.group(1))
+                name = live.bare(function["name"])
+                self.assertIn(name, ("<lambda>", "<listcomp>", "<module>"))
+                # A module's first line is 1; before 3.11, that of its first statement.
+                lines = (1, number) if name == "<module>" else (number,)
+                self.assertIn(function["line"], lines, function)
         self.assertEqual(len(files), target.facts["count"])
         for stack in profile.stacks:
             made = {f["file"] for f in stack["frames"] if f["file"].startswith("lambda_")}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What another process becomes by exec: burns for 2 s in execed_work(), from its first line on."""
+"""What another process becomes by exec: burns for 1 s in execed_work(), from its first line on."""
 import sys
 import time
 
@@ -10,5 +10,5 @@ def execed_work(seconds):
         pass
 
 
-execed_work(2)
+execed_work(1)
 sys.exit(5)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A process that lies: it forges the interpreter's structures under whoever looks at them.
 
-Usage: hostile.py frames|threads. Everything is put back before the interpreter itself would look.
+Usage: hostile.py frames|threads|title [ARG...]. Everything is put back before the interpreter itself would look.
 frames: every forge_*() thread holds another lie about frames, code objects and texts, while
 honest_work() runs in the main thread, to be reported as if nothing was.
 threads: the list of thread states is a cycle.
+title: the name of the thread is an escape and an element of a page; so may the arguments be.
 """
 import ctypes
 import gc
@@ -27,6 +28,7 @@ CODE_LINETABLE = 120 if MINOR <= 10 else 136
 OBJECT_SIZE = 16  # length of a str, size of a bytes
 STR_STATE = 32
 TSTATE_NEXT = 8
+PR_SET_NAME = 15
 
 WILD = [1, 7, 0xdeadbeef, 0x7fffffffffff, 0x8000000000000000, 0xffffffff81000000,
         0xffffffffffffffff, 0xfffffffffffffff8]
@@ -202,10 +204,16 @@ def threads():
         thread.join()
 
 
+def title():
+    ctypes.CDLL(None).prctl(PR_SET_NAME, b"\x1b[7m<img>\n;1")
+    known.ready()
+    honest_work()
+
+
 def main():
     gc.disable()
     sys.setswitchinterval(0.001)
-    {"frames": frames, "threads": threads}[sys.argv[1]]()
+    {"frames": frames, "threads": threads, "title": title}[sys.argv[1]]()
     known.done()
 
 

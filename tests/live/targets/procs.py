@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Usage: procs.py fork|pool|exec|short|exit [ARG...].
 
-fork: a child forked after a second burns in child_work(), the parent in parent_work(), 2 s each.
+fork: a child forked after half a second burns in child_work(), the parent in parent_work(), 1 s each.
 pool: the same by multiprocessing, start method ARG.
-exec: the child forked after a second becomes another Python, ARG..., that burns on its own.
-short: a child after the other for 3 s, each burning 30 ms in child_work().
+exec: the child forked after half a second becomes another Python, ARG..., that burns on its own.
+short: a child after the other for 2 s, each burning 30 ms in child_work().
 exit: burns for a second, then exits with status 7.
 """
 import multiprocessing
@@ -43,31 +43,31 @@ def wait_child(pid):
 
 
 def fork():
-    parent_work(1)
-    child = fork_child(child_work, 2)
-    parent_work(1)
+    parent_work(0.5)
+    child = fork_child(child_work, 1)
+    parent_work(0.5)
     return {"child": child, "status": wait_child(child)}
 
 
 def pool(method):
-    parent_work(1)
+    parent_work(0.5)
     context = multiprocessing.get_context(method)
-    child = context.Process(target=child_work, args=(2,))
+    child = context.Process(target=child_work, args=(1,))
     child.start()
-    parent_work(1)
+    parent_work(0.5)
     child.join()
     return {"child": child.pid, "status": child.exitcode}
 
 
 def exec_(*command):
-    parent_work(1)
+    parent_work(0.5)
     child = fork_child(os.execv, command[0], command)
-    parent_work(1)
+    parent_work(0.5)
     return {"child": child, "status": wait_child(child)}
 
 
 def short():
-    end = time.monotonic() + 3
+    end = time.monotonic() + 2
     children = 0
     while time.monotonic() < end:
         wait_child(fork_child(child_work, 0.03))

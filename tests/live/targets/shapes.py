@@ -21,6 +21,7 @@ EDGES = [
     (None, "<module>"), ("<module>", "main"), ("main", "turn"), ("main", "lib:choice"),
     (None, "lib:_bootstrap"), ("lib:run", "worker"), ("worker", "turn"),
     ("turn", "lib:shuffle"), ("spin", "lib:uniform"), ("*", "on_term"),
+    ("*", "lib:__del__"),  # garbage is collected wherever it is noticed
 ]
 
 
