@@ -10,12 +10,12 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/map64.h"
+#include "cli/watch_threads.h"
 #include "proc/process.h"
 #include "proc/thread.h"
 #include "python/code_death.h"
 
 enum {
-	THREAD_ROWS_MAX = 4096, /* of a process; later threads share one row */
 	EXPECT_FIRST_NS = 500000,
 	EXPECT_LAST_NS = 100000000,
 	COMMAND_BYTES_MAX = 200,
@@ -23,15 +23,6 @@ enum {
 
 #define EXPECT_PYTHON_NS 3000000000ull	  /* for something that is no Python so far */
 #define EXPECT_STARTING_NS 60000000000ull /* for an interpreter that is coming up */
-
-struct watched_thread {
-	uint32_t serial;
-	pid_t tid;
-	uint32_t thread;      /* of the profile */
-	uint64_t cpu_base_ns; /* when the watch began */
-	uint64_t start_ns;    /* CLOCK_MONOTONIC, of the watch */
-	bool ended;
-};
 
 struct expected {
 	pid_t pid;
@@ -48,10 +39,7 @@ struct watch {
 	struct watched_process *processes;
 	uint32_t process_count;
 	struct map64 *by_serial; /* serial -> index of processes */
-	struct watched_thread *threads;
-	uint32_t thread_count;
-	uint32_t free_thread;	 /* 1 + index of a slot of threads to use again; 0: none */
-	struct map64 *by_thread; /* (serial, tid) -> index of threads */
+	struct watched_threads threads;
 	struct expected *expected;
 	size_t expected_count;
 };
@@ -74,8 +62,7 @@ struct watch *watch_new(struct capture *capture, struct profile *profile)
 	watch->profile = profile;
 	watch->cache = python_cache_new();
 	watch->by_serial = map64_new();
-	watch->by_thread = map64_new();
-	if (!watch->cache || !watch->by_serial || !watch->by_thread) {
+	if (!watch->cache || !watch->by_serial || watched_threads_init(&watch->threads, profile)) {
 		watch_free(watch);
 		return NULL;
 	}
@@ -88,9 +75,8 @@ void watch_free(struct watch *watch)
 		return;
 	python_cache_free(watch->cache);
 	map64_free(watch->by_serial);
-	map64_free(watch->by_thread);
 	free(watch->processes);
-	free(watch->threads);
+	watched_threads_release(&watch->threads);
 	free(watch->expected);
 	free(watch);
 }
@@ -133,78 +119,19 @@ static struct watched_process *process_new(struct watch *watch, uint32_t serial,
 	return array->process == PROFILE_NONE ? NULL : array;
 }
 
-static struct watched_thread *thread_of(const struct watch *watch, uint32_t serial, pid_t tid)
-{
-	uint64_t index;
-
-	if (!map64_get(watch->by_thread, map64_pair(serial, tid), &index))
-		return NULL;
-	return &watch->threads[index];
-}
-
-/* A server may start a thread for each request, for days: rows are bounded. */
-static uint32_t thread_row(struct watch *watch, struct watched_process *process, pid_t tid)
-{
-	uint32_t row;
-	char name[64];
-
-	if (process->thread_rows >= THREAD_ROWS_MAX) {
-		row = profile_add_thread(watch->profile, process->process, 0);
-		if (row != PROFILE_NONE)
-			watch->profile->threads[row].name =
-				profile_string(watch->profile, "[more threads]");
-		return row;
-	}
-	process->thread_rows++;
-	row = profile_add_thread(watch->profile, process->process, tid);
-	if (row != PROFILE_NONE && !proc_thread_name(process->pid, tid, name, sizeof(name)))
-		watch->profile->threads[row].name = profile_string(watch->profile, name);
-	return row;
-}
-
-static struct watched_thread *thread_slot(struct watch *watch)
-{
-	struct watched_thread *array;
-	uint32_t index = watch->free_thread;
-
-	if (index) {
-		watch->free_thread = watch->threads[index - 1].thread;
-		return &watch->threads[index - 1];
-	}
-	array = reallocarray(watch->threads, watch->thread_count + 1, sizeof(*array));
-	if (!array)
-		return NULL;
-	watch->threads = array;
-	return &array[watch->thread_count++];
-}
-
-static void thread_slot_free(struct watch *watch, struct watched_thread *thread)
-{
-	map64_remove(watch->by_thread, map64_pair(thread->serial, thread->tid));
-	*thread = (struct watched_thread){ .ended = true, .thread = watch->free_thread };
-	watch->free_thread = thread - watch->threads + 1;
-}
-
 static struct watched_thread *thread_new(struct watch *watch, struct watched_process *process,
 					 pid_t tid, uint64_t cpu_base_ns, uint64_t start_ns)
 {
-	struct watched_thread *thread = thread_slot(watch);
-	uint64_t *slot;
-
-	if (!thread)
-		return NULL;
-	*thread = (struct watched_thread){
+	const struct watched_thread thread = {
 		.serial = process->serial,
+		.pid = process->pid,
 		.tid = tid,
 		.cpu_base_ns = cpu_base_ns,
 		.start_ns = start_ns,
-		.thread = thread_row(watch, process, tid),
 	};
-	slot = map64_slot(watch->by_thread, map64_pair(process->serial, tid), NULL);
-	if (!slot || thread->thread == PROFILE_NONE)
-		return NULL;
-	*slot = thread - watch->threads;
-	return thread;
+
+	return watched_thread_add(&watch->threads, &thread, process->process,
+				  &process->thread_rows);
 }
 
 /* Threads there are when a process comes under watch. */
@@ -389,25 +316,12 @@ int watch_retry(struct watch *watch)
 
 /* ---- ends ---- */
 
-static void thread_end(struct watch *watch, struct watched_thread *thread, uint64_t cpu_ns,
-		       uint64_t end_ns)
-{
-	struct profile_thread *row = &watch->profile->threads[thread->thread];
-	uint64_t used_ns = cpu_ns > thread->cpu_base_ns ? cpu_ns - thread->cpu_base_ns : 0;
-
-	if (thread->ended)
-		return;
-	thread->ended = true;
-	row->cpu_ns += used_ns;
-	row->wall_ns += end_ns > thread->start_ns ? end_ns - thread->start_ns : 0;
-	watch->profile->processes[row->process].cpu_ns += used_ns;
-}
-
 /* What a thread used up to its very end, which its exit could not know. */
 static void on_thread_free(struct watch *watch, const struct record_process *record)
 {
 	struct watched_process *process = process_of(watch, record->header.serial);
-	struct watched_thread *thread = thread_of(watch, record->header.serial, record->header.tid);
+	struct watched_thread *thread =
+		watched_thread_find(&watch->threads, record->header.serial, record->header.tid);
 
 	if (!process)
 		return;
@@ -418,7 +332,7 @@ static void on_thread_free(struct watch *watch, const struct record_process *rec
 	watch->profile->threads[thread->thread].cpu_ns += record->cpu_ns;
 	/* The number may be another thread's from now on. */
 	if (thread->ended)
-		thread_slot_free(watch, thread);
+		watched_thread_forget(&watch->threads, thread);
 }
 
 static void on_thread_exit(struct watch *watch, const struct record_process *record)
@@ -429,7 +343,7 @@ static void on_thread_exit(struct watch *watch, const struct record_process *rec
 	if (!process)
 		return;
 	process->cpu_ended_ns += record->cpu_ns;
-	thread = thread_of(watch, process->serial, record->header.tid);
+	thread = watched_thread_find(&watch->threads, process->serial, record->header.tid);
 	if (thread) {
 		process->cpu_ended_ns -= thread->cpu_base_ns;
 		/* The last name it had: pools name their threads late. */
@@ -437,7 +351,7 @@ static void on_thread_exit(struct watch *watch, const struct record_process *rec
 			watch->profile->threads[thread->thread].name =
 				intern_add(watch->profile->strings, record->comm,
 					   strnlen(record->comm, sizeof(record->comm)));
-		thread_end(watch, thread, record->cpu_ns, record->header.time_ns);
+		watched_thread_end(&watch->threads, thread, record->cpu_ns, record->header.time_ns);
 	} else {
 		/* Never sampled, not there at the start: no row of its own, but its time counts. */
 		watch->profile->processes[process->process].cpu_ns += record->cpu_ns;
@@ -450,11 +364,12 @@ static void process_end(struct watch *watch, struct watched_process *process, ui
 	if (process->ended)
 		return;
 	process->ended = true;
-	for (uint32_t i = 0; i < watch->thread_count; i++) {
-		struct watched_thread *thread = &watch->threads[i];
+	for (uint32_t i = 0; i < watch->threads.count; i++) {
+		struct watched_thread *thread = &watch->threads.array[i];
 
 		if (thread->serial == process->serial && !thread->ended)
-			thread_end(watch, thread, thread->tid == process->pid ? cpu_ns : 0, end_ns);
+			watched_thread_end(&watch->threads, thread,
+					   thread->tid == process->pid ? cpu_ns : 0, end_ns);
 	}
 }
 
@@ -525,7 +440,7 @@ int watch_event(struct watch *watch, const struct event *event)
 
 uint32_t watch_thread(struct watch *watch, uint32_t serial, pid_t tid, uint64_t now)
 {
-	struct watched_thread *thread = thread_of(watch, serial, tid);
+	struct watched_thread *thread = watched_thread_find(&watch->threads, serial, tid);
 	struct watched_process *process;
 
 	if (!thread) {
@@ -547,24 +462,16 @@ uint32_t watch_living_count(const struct watch *watch)
 	return count;
 }
 
-static pid_t pid_of_thread(const struct watch *watch, const struct watched_thread *thread)
-{
-	const struct watched_process *process = process_of(watch, thread->serial);
-
-	return process ? process->pid : 0;
-}
-
 uint64_t watch_cpu_ns(struct watch *watch)
 {
 	uint64_t sum_ns = 0, cpu_ns;
 
 	for (uint32_t i = 0; i < watch->process_count; i++)
 		sum_ns += watch->processes[i].cpu_ended_ns;
-	for (uint32_t i = 0; i < watch->thread_count; i++) {
-		const struct watched_thread *thread = &watch->threads[i];
+	for (uint32_t i = 0; i < watch->threads.count; i++) {
+		const struct watched_thread *thread = &watch->threads.array[i];
 
-		if (thread->ended ||
-		    proc_thread_cpu_ns(pid_of_thread(watch, thread), thread->tid, &cpu_ns))
+		if (thread->ended || proc_thread_cpu_ns(thread->pid, thread->tid, &cpu_ns))
 			continue;
 		sum_ns += cpu_ns > thread->cpu_base_ns ? cpu_ns - thread->cpu_base_ns : 0;
 	}
@@ -575,7 +482,8 @@ uint64_t watch_cpu_ns(struct watch *watch)
 static int thread_finish(pid_t tid, void *arg)
 {
 	struct adding *adding = arg;
-	struct watched_thread *thread = thread_of(adding->watch, adding->process->serial, tid);
+	struct watched_thread *thread =
+		watched_thread_find(&adding->watch->threads, adding->process->serial, tid);
 	uint64_t cpu_ns;
 
 	if (proc_thread_cpu_ns(adding->process->pid, tid, &cpu_ns))
@@ -584,7 +492,7 @@ static int thread_finish(pid_t tid, void *arg)
 		thread = thread_new(adding->watch, adding->process, tid, 0, adding->start_ns);
 	if (!thread)
 		return -ENOMEM;
-	thread_end(adding->watch, thread, cpu_ns, adding->start_ns);
+	watched_thread_end(&adding->watch->threads, thread, cpu_ns, adding->start_ns);
 	return 0;
 }
 
