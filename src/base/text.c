@@ -65,11 +65,27 @@ static bool text_is_unsafe(uint32_t code)
 	       (code >= 0x2066 && code <= 0x2069) || code == 0xfeff || code == TEXT_INVALID;
 }
 
+/* How many bytes at the start are printable ASCII and neither of `but`: most text is just that. */
+static size_t text_plain_bytes(const char *bytes, size_t length, const char *but)
+{
+	size_t at = 0;
+
+	while (at < length && bytes[at] >= ' ' && bytes[at] < 0x7f && bytes[at] != but[0] &&
+	       bytes[at] != but[1])
+		at++;
+	return at;
+}
+
 void text_append_safe(struct buffer *out, const char *bytes, size_t length)
 {
 	size_t used;
 
 	for (size_t at = 0; at < length; at += used) {
+		used = text_plain_bytes(bytes + at, length - at, "\0");
+		if (used) {
+			buffer_append(out, bytes + at, used);
+			continue;
+		}
 		if (!text_is_unsafe(text_decode(bytes + at, length - at, &used))) {
 			buffer_append(out, bytes + at, used);
 			continue;
@@ -105,8 +121,14 @@ void text_append_json(struct buffer *out, const char *bytes, size_t length)
 	size_t used;
 
 	for (size_t at = 0; at < length; at += used) {
-		uint32_t code = text_decode(bytes + at, length - at, &used);
+		uint32_t code;
 
+		used = text_plain_bytes(bytes + at, length - at, "\"\\");
+		if (used) {
+			buffer_append(out, bytes + at, used);
+			continue;
+		}
+		code = text_decode(bytes + at, length - at, &used);
 		/* JSON is shown on terminals too, and every \u loses nothing. */
 		if (text_is_unsafe(code)) {
 			text_append_json_code(out, code);

@@ -14,6 +14,7 @@
 struct writer {
 	FILE *stream;	       /* borrowed */
 	int error;	       /* 0 or the first -errno */
+	struct buffer pending; /* not written yet: stdio is slow in small pieces */
 	struct buffer scratch; /* for whoever makes a piece of text before it is written */
 };
 
