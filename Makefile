@@ -114,7 +114,7 @@ $(filter $(B)/obj/src/capture/% $(B)/san/src/capture/%,$(OBJS) $(SAN_OBJS)): | $
 
 # The flame graph's page, as strings.
 ASSETS := $(B)/include/flamegraph_assets.h
-ASSET_SRCS := $(addprefix src/render/flamegraph.,html css js)
+ASSET_SRCS := $(sort $(wildcard src/render/*.html src/render/*.css src/render/*.js))
 
 $(ASSETS): scripts/embed-asset $(ASSET_SRCS)
 	@mkdir -p $(@D)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * -f flamegraph: one HTML file that needs nothing else. The page (flamegraph.html, .css, .js) is
- * embedded at build time; its @MARKS@ are filled in here. The profile goes in as JSON in a data
- * block, arrays of numbers by index, and the page's script makes trees of it; nothing of it is
- * ever read as HTML: text is made safe, then escaped for the block it stands in.
+ * -f flamegraph: one HTML file that needs nothing else. The page (flamegraph.html, .css, .js and
+ * flamegraph_data.js) is embedded at build time; its @MARKS@ are filled in here. The profile goes
+ * in as JSON in a data block, arrays of numbers by index, and the page's script makes trees of it;
+ * nothing of it is ever read as HTML: text is made safe, then escaped for the block it stands in.
  */
 #include <string.h>
 
@@ -173,6 +173,12 @@ static void flamegraph_write_title(struct writer *writer, const struct render_op
 	writer_scratch(writer);
 }
 
+static void flamegraph_write_script(struct writer *writer)
+{
+	writer_string(writer, flamegraph_data_js);
+	writer_string(writer, flamegraph_js);
+}
+
 int render_flamegraph(const struct profile *profile, const struct render_options *options,
 		      FILE *stream)
 {
@@ -190,7 +196,7 @@ int render_flamegraph(const struct profile *profile, const struct render_options
 		else if (length == 5 && !strncmp(mark + 1, "STYLE", length))
 			writer_string(&writer, flamegraph_css);
 		else if (length == 6 && !strncmp(mark + 1, "SCRIPT", length))
-			writer_string(&writer, flamegraph_js);
+			flamegraph_write_script(&writer);
 		else if (length == 4 && !strncmp(mark + 1, "DATA", length))
 			flamegraph_write_profile(&writer, profile, options);
 		at = end ? end + 1 : mark + 1;

@@ -78,7 +78,9 @@ Test(fs, read_is_bounded)
 		size_t limit;
 		int result;
 		const char *want;
-	} CASES[] = { { 5, 0, "12345" }, { 6, 0, "12345" }, { 4, -EFBIG, "1234" }, { 0, -EFBIG, "" } };
+	} CASES[] = {
+		{ 5, 0, "12345" }, { 6, 0, "12345" }, { 4, -EFBIG, "1234" }, { 0, -EFBIG, "" }
+	};
 
 	put(path_of("file"), "12345");
 	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {

@@ -12,7 +12,10 @@ struct text_case {
 	const char *want;
 };
 
-#define CASE(literal, want) { literal, sizeof(literal) - 1, want }
+#define CASE(literal, want)                                                                        \
+	{                                                                                          \
+		literal, sizeof(literal) - 1, want                                                 \
+	}
 
 static void check_all(const struct text_case *cases, size_t count,
 		      void (*append)(struct buffer *, const char *, size_t))
@@ -39,15 +42,17 @@ Test(text, safe_lets_nothing_steer_a_terminal)
 		CASE("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
 		CASE("a\nb\rc\td\0e", "a\\x0ab\\x0dc\\x09d\\x00e"),
 		CASE("\x7f", "\\x7f"),
-		CASE("\xc2\x9b" "31m", "\\xc2\\x9b31m"), /* CSI as one C1 character */
+		CASE("\xc2\x9b"
+		     "31m",
+		     "\\xc2\\x9b31m"),				       /* CSI as one C1 character */
 		CASE("\xe2\x80\xaegnp.exe", "\\xe2\\x80\\xaegnp.exe"), /* right-to-left override */
-		CASE("\xe2\x81\xa6", "\\xe2\\x81\\xa6"), /* isolate */
-		CASE("\xe2\x80\xa8", "\\xe2\\x80\\xa8"), /* line separator */
+		CASE("\xe2\x81\xa6", "\\xe2\\x81\\xa6"),	       /* isolate */
+		CASE("\xe2\x80\xa8", "\\xe2\\x80\\xa8"),	       /* line separator */
 		CASE("\xff\xfe", "\\xff\\xfe"),
 		CASE("\x80", "\\x80"),
 		CASE("\xc0\xaf", "\\xc0\\xaf"), /* overlong */
 		CASE("\xe0\x80\xaf", "\\xe0\\x80\\xaf"),
-		CASE("\xed\xa0\x80", "\\xed\\xa0\\x80"), /* a surrogate */
+		CASE("\xed\xa0\x80", "\\xed\\xa0\\x80"),	  /* a surrogate */
 		CASE("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"), /* above U+10FFFF */
 		CASE("\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"),
 		CASE("x\xe2\x82", "x\\xe2\\x82"), /* cut */
@@ -67,7 +72,9 @@ Test(text, json_escapes_and_replaces)
 		CASE("\x1b[0m\x7f", "\\u001b[0m\\u007f"),
 		CASE("caf\xc3\xa9 \xf0\x9f\x90\x8d", "caf\xc3\xa9 \xf0\x9f\x90\x8d"),
 		CASE("\xc2\x85\xe2\x80\xa8\xe2\x80\xae", "\\u0085\\u2028\\u202e"),
-		CASE("a\xff" "b", "a\\ufffdb"),
+		CASE("a\xff"
+		     "b",
+		     "a\\ufffdb"),
 		CASE("\xe2\x82z", "\\ufffdz"),
 		CASE("\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd"),
 		CASE("\xf0\x9f\x90", "\\ufffd"),
@@ -99,14 +106,16 @@ Test(text, width_is_what_a_terminal_needs)
 		{ "", 0 },
 		{ "ascii", 5 },
 		{ "caf\xc3\xa9", 4 },
-		{ "cafe\xcc\x81", 4 },			    /* a combining accent */
-		{ "\xe6\x97\xa5\xe6\x9c\xac", 4 },	    /* two wide characters */
-		{ "\xef\xbc\xa1", 2 },			    /* fullwidth A */
-		{ "\xef\xbd\xb1", 1 },			    /* halfwidth katakana */
-		{ "\xed\x95\x9c", 2 },			    /* Hangul */
-		{ "\xf0\x9f\x90\x8d", 2 },		    /* a snake */
-		{ "\xe2\x80\xa6\xc2\xb7", 2 },		    /* ellipsis, middle dot */
-		{ "a\xe2\x80\x8b" "b", 2 },		    /* zero width space */
+		{ "cafe\xcc\x81", 4 },		   /* a combining accent */
+		{ "\xe6\x97\xa5\xe6\x9c\xac", 4 }, /* two wide characters */
+		{ "\xef\xbc\xa1", 2 },		   /* fullwidth A */
+		{ "\xef\xbd\xb1", 1 },		   /* halfwidth katakana */
+		{ "\xed\x95\x9c", 2 },		   /* Hangul */
+		{ "\xf0\x9f\x90\x8d", 2 },	   /* a snake */
+		{ "\xe2\x80\xa6\xc2\xb7", 2 },	   /* ellipsis, middle dot */
+		{ "a\xe2\x80\x8b"
+		  "b",
+		  2 }, /* zero width space */
 	};
 
 	for (size_t i = 0; i < COUNT(CASES); i++)
