@@ -18,11 +18,19 @@
 #include "python/module.h"
 #include "resolve/names.h"
 
-/* A longer table belongs to no real function. */
-enum { TABLE_BYTES_MAX = 1 << 20 };
+enum {
+	TABLE_BYTES_MAX = 1 << 20, /* a longer table belongs to no real function */
+	/*
+	 * Beyond these new functions share the name "[more functions]": a program that makes them
+	 * without end, or forges them, must not take the host's memory through us.
+	 */
+	FUNCTIONS_MAX = 1 << 19,
+	TEXT_BYTES_MAX = 256 << 20,
+};
 
 struct code {
 	uint32_t function; /* of the profile; PROFILE_NONE: this id is not known */
+	uint32_t frame;	   /* stands for all its frames; PROFILE_NONE: each line has its own */
 	int32_t first_line;
 	uint32_t table; /* of tables */
 	uint8_t format; /* enum line_table_format */
@@ -33,6 +41,7 @@ struct codes {
 	struct code *array; /* by code id */
 	uint32_t count;
 	struct intern *tables;
+	uint64_t text_bytes;  /* names and tables taken in so far */
 	struct map64 *frames; /* (code id, lasti) -> frame + 1 */
 };
 
@@ -77,7 +86,7 @@ static struct code *code_slot(struct codes *codes, uint32_t code_id)
 		if (!array)
 			return NULL;
 		for (uint32_t i = codes->count; i < count; i++)
-			array[i].function = PROFILE_NONE;
+			array[i].function = array[i].frame = PROFILE_NONE;
 		codes->array = array;
 		codes->count = count;
 	}
@@ -171,20 +180,34 @@ static uint32_t function_add(struct codes *codes, const struct record_code *code
 	return profile_add_function(codes->profile, &function);
 }
 
+static bool codes_full(const struct codes *codes)
+{
+	return codes->profile->function_count >= FUNCTIONS_MAX ||
+	       codes->text_bytes >= TEXT_BYTES_MAX;
+}
+
+static int code_fill(struct codes *codes, struct code *slot, const struct record_code *code,
+		     const struct codes_process *process)
+{
+	if (codes_full(codes)) {
+		slot->frame = codes_note(codes, "[more functions]");
+		return slot->frame == PROFILE_NONE ? -ENOMEM : 0;
+	}
+	codes->text_bytes += code->name_text.bytes + code->qualname_text.bytes +
+			     code->filename_text.bytes + code->linetable_bytes;
+	slot->table = table_add(codes, code, process->pid);
+	slot->function = function_add(codes, code, process);
+	slot->first_line = code->firstlineno;
+	slot->format = line_table_format_of(process->minor);
+	return slot->table == UINT32_MAX || slot->function == PROFILE_NONE ? -ENOMEM : 0;
+}
+
 int codes_add(struct codes *codes, const struct record_code *code,
 	      const struct codes_process *process)
 {
 	struct code *slot = code_slot(codes, code->code_id);
-	uint32_t table = table_add(codes, code, process->pid);
-	uint32_t function = function_add(codes, code, process);
 
-	if (!slot || table == UINT32_MAX || function == PROFILE_NONE)
-		return -ENOMEM;
-	slot->function = function;
-	slot->first_line = code->firstlineno;
-	slot->table = table;
-	slot->format = line_table_format_of(process->minor);
-	return 0;
+	return slot ? code_fill(codes, slot, code, process) : -ENOMEM;
 }
 
 uint32_t codes_frame(struct codes *codes, uint32_t code_id, int32_t lasti, bool *known)
@@ -193,7 +216,9 @@ uint32_t codes_frame(struct codes *codes, uint32_t code_id, int32_t lasti, bool 
 	uint64_t *slot;
 	bool added;
 
-	*known = code && code->function != PROFILE_NONE;
+	*known = code && (code->function != PROFILE_NONE || code->frame != PROFILE_NONE);
+	if (*known && code->frame != PROFILE_NONE)
+		return code->frame;
 	if (!*known)
 		return codes_note(codes, "[name lost]");
 	slot = map64_slot(codes->frames, map64_pair(code_id, (uint32_t)lasti), &added);
