@@ -13,6 +13,7 @@
 
 #include "base/intern.h"
 #include "base/map64.h"
+#include "resolve/native_code.h"
 #include "resolve/native_kernel.h"
 #include "resolve/native_module.h"
 #include "resolve/native_process.h"
@@ -247,6 +248,7 @@ static int unwinding_step(struct unwinding *unwinding, struct native_frame_state
 	uint64_t look = frame->is_exact ? ip : ip - 1;
 	const struct native_row *row;
 	struct native_range *range;
+	bool popped = false;
 	int err;
 
 	range = unwinding_range(unwinding, look, &err);
@@ -261,7 +263,9 @@ static int unwinding_step(struct unwinding *unwinding, struct native_frame_state
 		return -ENOENT;
 	if (row->flags & NATIVE_ROW_OUTERMOST)
 		return 0;
-	if (!native_frame_step(frame, row, stack))
+	if (frame->is_exact && native_frame_is_below(frame, row, stack))
+		popped = native_code_is_epilogue(&range->module->elf, look - range->bias);
+	if (!native_frame_step(frame, row, stack, popped))
 		return -ENOENT;
 	return frame->registers[NATIVE_RA] ? 1 : 0;
 }

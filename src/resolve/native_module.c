@@ -12,13 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "resolve/native_code.h"
 #include "resolve/native_name.h"
 
 enum {
 	IDLE_CLOSE_SECONDS = 10,
 	VDSO_MAX_BYTES = 64 << 10,
 	ENTRY_STUB_BYTES = 64, /* how long a file's first code, before any call returns, may be */
-	CALL_MAX_BYTES = 7,
 };
 
 #define DEBUG_ROOT "/usr/lib/debug/.build-id"
@@ -223,41 +223,6 @@ int native_modules_open_vdso(struct native_modules *modules, struct native_modul
 
 /* ---- unwind rows ---- */
 
-/*
- * Whether a call instruction ends at the address: e8 and four bytes, or ff /2 in its lengths. What
- * unwinding takes for a return address and has none before it is none.
- */
-static bool call_ends_at(const struct native_elf *elf, uint64_t address)
-{
-	uint8_t code[CALL_MAX_BYTES];
-	uint64_t offset;
-
-	if (address < CALL_MAX_BYTES ||
-	    !native_elf_offset_of(elf, address - CALL_MAX_BYTES, &offset) ||
-	    native_elf_read(elf, offset, code, sizeof(code)))
-		return false;
-	if (code[2] == 0xe8)
-		return true;
-	for (size_t i = 0; i + 2 <= CALL_MAX_BYTES; i++) {
-		size_t length = CALL_MAX_BYTES - i;
-		uint8_t mode = code[i + 1] >> 6, rm = code[i + 1] & 7;
-		size_t expected = 2;
-
-		if (code[i] != 0xff || (code[i + 1] & 0x38) != 0x10)
-			continue;
-		if (mode != 3 && rm == 4)
-			expected++; /* an index byte */
-		if (mode == 1)
-			expected += 1;
-		else if (mode == 2 || (mode == 0 && (rm == 5 || (rm == 4 && i + 2 < CALL_MAX_BYTES &&
-								 (code[i + 2] & 7) == 5))))
-			expected += 4;
-		if (length == expected)
-			return true;
-	}
-	return false;
-}
-
 void native_module_row(struct native_module *module, uint64_t address, struct native_row *out)
 {
 	const uint64_t entry = module->elf.header.e_entry;
@@ -271,8 +236,10 @@ void native_module_row(struct native_module *module, uint64_t address, struct na
 	} else if (entry && address - entry < ENTRY_STUB_BYTES) {
 		/* musl's start has no table; nothing called it. */
 		row.flags = NATIVE_ROW_KNOWN | NATIVE_ROW_OUTERMOST;
+	} else if (native_code_is_linkage(&module->elf, address)) {
+		native_row_set_entry(&row);
 	}
-	if (call_ends_at(&module->elf, address + 1))
+	if (native_code_follows_call(&module->elf, address + 1))
 		row.flags |= NATIVE_ROW_CALLED;
 	row.module = module->serial;
 	*out = row;
@@ -321,11 +288,11 @@ static const struct native_symbol_entry *symbol_find(struct native_module *modul
 	const struct native_symbol_entry *entry;
 	struct native_fde fde;
 
-	entry = native_symbols_find(&module->symbols, address, 1, 1);
+	entry = native_symbols_find(&module->symbols, address, 0, 0);
 	if (entry)
 		return entry;
 	if (native_cfi_find(&module->cfi, address, &fde))
-		return native_symbols_find(&module->symbols, address, 0, 0);
+		return NULL;
 	entry = native_symbols_find(&module->symbols, address, fde.start, fde.end);
 	native_fde_release(&fde);
 	return entry;

@@ -65,6 +65,18 @@ struct native_row {
 	int16_t words[NATIVE_RULE_COUNT]; /* offset / 8 */
 };
 
+/* The row of a function's first instruction: nothing but the return address is on the stack. */
+static inline void native_row_set_entry(struct native_row *row)
+{
+	row->flags |= NATIVE_ROW_KNOWN;
+	row->cfa_base = NATIVE_RSP;
+	row->cfa_offset = 8;
+	for (int i = 0; i < NATIVE_SAVED_COUNT; i++)
+		row->base[i] = NATIVE_BASE_SAME;
+	row->base[NATIVE_RA] = NATIVE_BASE_CFA;
+	row->words[NATIVE_RA] = -1;
+}
+
 /* -1: not one we follow. */
 static inline int native_register_of(uint64_t dwarf)
 {

@@ -22,7 +22,7 @@ static bool is_function(const Elf64_Sym *symbol)
 
 static uint8_t rank_of(const Elf64_Sym *symbol)
 {
-	uint8_t rank = symbol->st_size ? 0 : 4;
+	uint8_t rank = symbol->st_size ? 0 : NATIVE_SYMBOL_SIZELESS;
 
 	switch (ELF64_ST_BIND(symbol->st_info)) {
 	case STB_GLOBAL: return rank;
@@ -43,8 +43,22 @@ static int entries_compare(const void *left, const void *right)
 	return (a->name < b->name) - (a->name > b->name);
 }
 
+/* From a symbol to the end of its section: how far it can reach at most. */
+static uint64_t section_rest(const struct native_elf *elf, const Elf64_Sym *symbol)
+{
+	const Elf64_Shdr *section;
+
+	if (symbol->st_shndx >= elf->section_count)
+		return 0;
+	section = &elf->sections[symbol->st_shndx];
+	if (symbol->st_value < section->sh_addr ||
+	    symbol->st_value - section->sh_addr >= section->sh_size)
+		return 0;
+	return section->sh_size - (symbol->st_value - section->sh_addr);
+}
+
 static size_t functions_read(const struct native_elf *elf, uint64_t offset, size_t count,
-			     struct native_symbol_entry *entries)
+			     bool is_full, struct native_symbol_entry *entries)
 {
 	Elf64_Sym symbols[READ_SYMBOLS];
 	size_t kept = 0;
@@ -60,6 +74,8 @@ static size_t functions_read(const struct native_elf *elf, uint64_t offset, size
 
 			if (!is_function(&symbols[i]))
 				continue;
+			if (is_full && size == 0)
+				size = section_rest(elf, &symbols[i]);
 			entries[kept++] = (struct native_symbol_entry){
 				.address = symbols[i].st_value,
 				.size = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size,
@@ -94,7 +110,8 @@ int native_symbols_read(const struct native_elf *elf, struct native_symbols *out
 	symbols.entries = malloc(count * sizeof(*symbols.entries));
 	if (!symbols.entries)
 		return -ENOMEM;
-	symbols.count = functions_read(elf, table->sh_offset, count, symbols.entries);
+	symbols.count = functions_read(elf, table->sh_offset, count, symbols.is_full,
+				       symbols.entries);
 	fitted = realloc(symbols.entries, (symbols.count + 1) * sizeof(*fitted));
 	if (fitted)
 		symbols.entries = fitted;
@@ -135,14 +152,13 @@ const struct native_symbol_entry *native_symbols_find(const struct native_symbol
 
 	for (size_t i = behind; i > 0 && i + NESTED_SYMBOLS > behind; i--) {
 		const struct native_symbol_entry *entry = &symbols->entries[i - 1];
+		bool is_sized = entry->rank < NATIVE_SYMBOL_SIZELESS;
 
-		if (entry->size) {
-			if (address - entry->address < entry->size)
-				return entry;
-			continue;
-		}
-		if (code_end ? entry->address >= code_start && address < code_end
-			     : symbols->is_full && i == behind)
+		/* The reach of one without a size ends at the next symbol. */
+		if ((is_sized || (i == behind && symbols->is_full)) &&
+		    address - entry->address < entry->size)
+			return entry;
+		if (!is_sized && entry->address >= code_start && address < code_end)
 			return entry;
 	}
 	return NULL;

@@ -15,11 +15,12 @@
 enum {
 	NATIVE_SYMBOLS_MAX = 1 << 20,
 	NATIVE_SYMBOL_NAME_BYTES = 4096, /* mangled; a longer one is cut */
+	NATIVE_SYMBOL_SIZELESS = 4, /* ranks from here on: the file does not tell the size */
 };
 
 struct native_symbol_entry {
 	uint64_t address;
-	uint32_t size; /* 0: the file does not tell */
+	uint32_t size; /* where the file does not tell: how far it can reach, or 0 */
 	uint32_t name; /* offset into the string section */
 	uint8_t rank;  /* lower is the better name for an address that has several */
 };
@@ -37,8 +38,8 @@ void native_symbols_release(struct native_symbols *symbols);
 
 /*
  * The symbol whose code holds the address. One without a size must lie in [code_start, code_end),
- * the function as the unwind tables know it; where they know none (both 0) it reaches to the next
- * symbol, provided that no function is missing from the table.
+ * the function as the unwind tables know it (0, 0: they do not); if no function is missing from the
+ * table, it reaches to the next symbol.
  */
 const struct native_symbol_entry *native_symbols_find(const struct native_symbols *symbols,
 						      uint64_t address, uint64_t code_start,

@@ -104,27 +104,54 @@ static bool cfa_find(const struct native_frame_state *frame, const struct native
 	return !(row->flags & NATIVE_ROW_CFA_LOAD) || word_read(stack, *cfa, cfa);
 }
 
+/* The address a rule tells of. False: none, or of a register that is not known. */
+static bool slot_find(const struct native_frame_state *frame, const struct native_row *row, int i,
+		      uint64_t cfa, uint64_t *slot)
+{
+	uint64_t base;
+
+	if (row->base[i] == NATIVE_BASE_SAME || row->base[i] == NATIVE_BASE_NONE ||
+	    !base_read(frame, row->base[i], cfa, &base))
+		return false;
+	*slot = base + (uint64_t)(int64_t)row->words[i] * 8;
+	return true;
+}
+
+bool native_frame_is_below(const struct native_frame_state *frame, const struct native_row *row,
+			   const struct native_stack_copy *stack)
+{
+	uint64_t cfa, slot;
+
+	if (!cfa_find(frame, row, stack, &cfa))
+		return false;
+	for (int i = 0; i < NATIVE_SAVED_COUNT; i++) {
+		if (slot_find(frame, row, i, cfa, &slot) && slot < frame->registers[NATIVE_RSP])
+			return true;
+	}
+	return false;
+}
+
 bool native_frame_step(struct native_frame_state *frame, const struct native_row *row,
-		       const struct native_stack_copy *stack)
+		       const struct native_stack_copy *stack, bool popped)
 {
 	struct native_frame_state caller = { .is_exact = row->flags & NATIVE_ROW_SIGNAL };
-	uint64_t cfa, base;
+	uint64_t cfa, slot, sp = frame->registers[NATIVE_RSP];
 
 	if (!cfa_find(frame, row, stack, &cfa))
 		return false;
 	/* Every call pushes, so a caller's stack is higher; this also ends every loop. */
-	if (cfa <= frame->registers[NATIVE_RSP] || cfa % 8)
+	if (cfa <= sp || cfa % 8)
 		return false;
 	for (int i = 0; i < NATIVE_RULE_COUNT; i++) {
 		uint32_t bit = 1u << i;
+		bool is_below = slot_find(frame, row, i, cfa, &slot) && slot < sp;
 
-		if (row->base[i] == NATIVE_BASE_SAME) {
+		if (row->base[i] == NATIVE_BASE_SAME || (is_below && popped)) {
 			caller.registers[i] = frame->registers[i];
 			caller.known |= frame->known & bit;
 		} else if (row->base[i] != NATIVE_BASE_NONE &&
-			   base_read(frame, row->base[i], cfa, &base) &&
-			   word_read(stack, base + (uint64_t)(int64_t)row->words[i] * 8,
-				     &caller.registers[i])) {
+			   slot_find(frame, row, i, cfa, &slot) &&
+			   word_read(stack, slot, &caller.registers[i])) {
 			caller.known |= bit;
 		}
 	}

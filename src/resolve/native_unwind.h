@@ -52,8 +52,18 @@ struct native_stack_copy {
 };
 
 void native_frame_start(struct native_frame_state *frame, const struct native_registers *registers);
-/* From a frame to its caller. False: what the row needs is lost or beyond the copy. */
+/*
+ * Whether a register is said to lie below the stack pointer. Tables are not kept true between a
+ * function's last pops: then it has been popped, and is in its register. But it may also have been
+ * put there for good, in the 128 bytes that a function without calls may use. The code tells.
+ */
+bool native_frame_is_below(const struct native_frame_state *frame, const struct native_row *row,
+			   const struct native_stack_copy *stack);
+/*
+ * From a frame to its caller. `popped`: registers below the stack pointer are back in place. False:
+ * what the row needs is lost or beyond the copy.
+ */
 bool native_frame_step(struct native_frame_state *frame, const struct native_row *row,
-		       const struct native_stack_copy *stack);
+		       const struct native_stack_copy *stack, bool popped);
 
 #endif
