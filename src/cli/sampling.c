@@ -122,6 +122,9 @@ static int native_push(struct sampling *sampling, struct native_stack *stack, pi
 	else
 		native_symbol_of(sampling->resolver, pid, address, &symbol);
 	frame->is_eval = kind == FRAME_NATIVE && symbol.is_eval;
+	/* A stripped file keeps the names of what it exports only. */
+	if (!*symbol.name || !strcmp(symbol.name, "[unknown]"))
+		sampling->profile->unresolved++;
 	frame->frame = symbol_frame(sampling, &symbol, address, kind);
 	if (frame->frame == PROFILE_NONE)
 		return -ENOMEM;
