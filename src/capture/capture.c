@@ -181,8 +181,12 @@ int capture_open(const struct capture_options *options, struct capture **out, ch
 	if (options->scope == CAPTURE_CGROUP) {
 		error = capture_cgroup_set(capture);
 		if (error) {
+			/* The map takes descriptors of cgroup v2 directories, nothing else. */
 			obstacle_say(obstacle, obstacle_size, error, "cgroup '%s': %s",
-				     options->cgroup_path, strerror(-error));
+				     options->cgroup_path,
+				     error == -EBADF ? "is no directory of cgroup v2" :
+						       strerror(-error));
+			error = -ENOENT;
 			goto fail;
 		}
 	}

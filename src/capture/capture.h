@@ -37,7 +37,7 @@ struct capture;
 
 /*
  * Opens, tunes and loads the programs; nothing runs yet. On error `obstacle` (size at least 256)
- * holds one plain line.
+ * holds one plain line; -ENOENT: the cgroup is none.
  */
 int capture_open(const struct capture_options *options, struct capture **out, char *obstacle,
 		 size_t obstacle_size);

@@ -169,6 +169,13 @@ static int targets_find(struct session *session)
 	return status;
 }
 
+static int capture_exit(int error)
+{
+	if (error == -ENOENT)
+		return EXIT_NO_TARGET; /* the cgroup */
+	return error == -EPERM || error == -EACCES ? EXIT_NOT_ALLOWED : EXIT_FAILED_RUNNING;
+}
+
 int session_open(const struct config *config, struct launch *launch, struct signals *signals,
 		 struct session **out)
 {
@@ -191,8 +198,7 @@ int session_open(const struct config *config, struct launch *launch, struct sign
 	error = capture_open(&options, &session->capture, obstacle, sizeof(obstacle));
 	if (error) {
 		log_error("%s", obstacle);
-		status = error == -EPERM || error == -EACCES ? EXIT_NOT_ALLOWED :
-							       EXIT_FAILED_RUNNING;
+		status = capture_exit(error);
 		goto fail;
 	}
 	if (parts_make(session)) {
@@ -376,7 +382,7 @@ int session_run(struct session *session)
 	error = capture_attach(session->capture, obstacle, sizeof(obstacle));
 	if (error) {
 		log_error("%s", obstacle);
-		return error == -EPERM || error == -EACCES ? EXIT_NOT_ALLOWED : EXIT_FAILED_RUNNING;
+		return capture_exit(error);
 	}
 	/* The clocks already tick: what burns CPU is asked about while we look for the rest. */
 	status = targets_find(session);
