@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fixed amounts of work, done on demand; for measuring what a profiler makes of their time.
+
+Each line of standard input is `NAME COUNT`; the answer is one line of JSON with the CPU and the wall
+time that COUNT rounds of that work took. `mix SECONDS` does all of them in turn for that long,
+`deep DEPTH SECONDS` and `sweep DEPTH SECONDS` burn CPU below DEPTH frames of as many functions,
+`gaps DEPTH SECONDS` tells how long the thread did not run, piece by piece.
+"""
+import json
+import sys
+import threading
+import time
+
+
+# ---- calls: recursion that does nothing else ----
+
+def fibonacci(n):
+    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+
+def calls(count):
+    for _ in range(count):
+        fibonacci(16)
+
+
+# ---- objects: instances, attributes, methods, properties ----
+
+class Point:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def moved(self, dx, dy):
+        return Point(self.x + dx, self.y + dy)
+
+    @property
+    def norm(self):
+        return abs(self.x) + abs(self.y)
+
+
+class Path:
+    def __init__(self):
+        self.points = []
+        self.length = 0
+
+    def add(self, point):
+        self.points.append(point)
+        self.length += point.norm
+
+
+def objects(count):
+    for _ in range(count):
+        path = Path()
+        point = Point(0, 0)
+        for i in range(500):
+            point = point.moved(i & 3, -(i & 7))
+            path.add(point)
+
+
+# ---- json: C code, strings and containers ----
+
+DOCUMENT = {"rows": [{"id": i, "name": "row %d" % i, "tags": ["a", "b", str(i)], "on": bool(i & 1),
+                      "price": i / 7} for i in range(60)]}
+
+
+def documents(count):
+    for _ in range(count):
+        json.loads(json.dumps(DOCUMENT, indent=1, sort_keys=True))
+
+
+# ---- threads: four of them share the GIL ----
+
+def threads(count):
+    workers = [threading.Thread(target=objects, args=(count,)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+WORKS = {"calls": calls, "objects": objects, "json": documents, "threads": threads}
+
+
+def mix(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        calls(4)
+        objects(4)
+        documents(4)
+
+
+# ---- a stack of known depth, each frame a function of its own ----
+
+def tower_build(depth):
+    """run(f): calls f() below `depth` functions level_1 .. level_<depth>."""
+    names = {}
+    source = "def level_1(f):\n    return f()\n"
+    source += "".join("def level_%d(f):\n    return level_%d(f)\n" % (i, i - 1)
+                      for i in range(2, depth + 1))
+    exec(compile(source, "<tower>", "exec"), names)
+    return names["level_%d" % depth]
+
+
+def spin(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+SWEPT = []
+
+
+def sweep(seconds):
+    """Goes through more memory than the caches of a core hold, so that the stack is not in them."""
+    if not SWEPT:
+        SWEPT.append(bytearray(32 << 20))
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        SWEPT[0].count(1)
+
+
+def gaps(seconds):
+    """Lengths of the moments between two looks at the clock that were far too long for a loop."""
+    now, found = time.perf_counter_ns, []
+    before = now()
+    end = before + int(seconds * 1e9)
+    while before < end:
+        after = now()
+        if after - before > 700:
+            found.append(after - before)
+        before = after
+    return found
+
+
+# <module>, main(), answer(), at_depth(), the lambda and the leaf; without the lambda there are five.
+OWN_FRAMES = 6
+
+
+def at_depth(depth, function, seconds):
+    """function(seconds) as the innermost of `depth` frames, 5 or more than 6."""
+    if depth < OWN_FRAMES:
+        return function(seconds)
+    return tower_build(depth - OWN_FRAMES)(lambda: function(seconds))
+
+
+def answer(words):
+    cpu, wall, found = time.process_time_ns(), time.perf_counter_ns(), None
+    if words[0] == "mix":
+        mix(float(words[1]))
+    elif words[0] in ("deep", "sweep", "gaps"):
+        function = {"deep": spin, "sweep": sweep, "gaps": gaps}[words[0]]
+        found = at_depth(int(words[1]), function, float(words[2]))
+    else:
+        WORKS[words[0]](int(words[1]))
+    return {"cpu_ns": time.process_time_ns() - cpu, "wall_ns": time.perf_counter_ns() - wall,
+            "gaps": found}
+
+
+def main():
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(line.split())), flush=True)
+
+
+main()
