@@ -14,7 +14,7 @@
 
 #include "resolve/native.h"
 
-enum { TARGET_STACK_BYTES = 16384, TARGET_FRAMES = 256 };
+enum { TARGET_STACK_BYTES = 65536, TARGET_FRAMES = 256 };
 
 struct target {
 	pid_t pid;
