@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * See codes.h. Line tables are interned with the strings: a program that makes the same function
- * over and over, a new code object each time, then costs one entry each and no more.
+ * See codes.h. Code objects of equal content share a body: a program that makes the same function
+ * over and over, or a server whose short-lived children each send theirs, costs four bytes each.
  */
 #include "resolve/codes.h"
 
@@ -28,8 +28,9 @@ enum {
 	TEXT_BYTES_MAX = 256 << 20,
 };
 
-struct code {
-	uint32_t function; /* of the profile; PROFILE_NONE: this id is not known */
+/* What code objects with equal names, file and lines share, in whatever process they are. */
+struct code_body {
+	uint32_t function; /* of the profile */
 	uint32_t frame;	   /* stands for all its frames; PROFILE_NONE: each line has its own */
 	int32_t first_line;
 	uint32_t table; /* of tables */
@@ -38,11 +39,14 @@ struct code {
 
 struct codes {
 	struct profile *profile;
-	struct code *array; /* by code id */
-	uint32_t count;
+	uint32_t *body_of; /* by code id: index of bodies; PROFILE_NONE: this id is not known */
+	uint32_t id_count;
+	struct code_body *bodies;
+	uint32_t body_count;
+	struct map64 *by_content; /* (function, table and format) -> body + 1 */
 	struct intern *tables;
 	uint64_t text_bytes;  /* names and tables taken in so far */
-	struct map64 *frames; /* (code id, lasti) -> frame + 1 */
+	struct map64 *frames; /* (body, lasti) -> frame + 1 */
 };
 
 struct codes *codes_new(struct profile *profile)
@@ -54,7 +58,8 @@ struct codes *codes_new(struct profile *profile)
 	codes->profile = profile;
 	codes->tables = intern_new();
 	codes->frames = map64_new();
-	if (!codes->tables || !codes->frames) {
+	codes->by_content = map64_new();
+	if (!codes->tables || !codes->frames || !codes->by_content) {
 		codes_free(codes);
 		return NULL;
 	}
@@ -67,30 +72,54 @@ void codes_free(struct codes *codes)
 		return;
 	intern_free(codes->tables);
 	map64_free(codes->frames);
-	free(codes->array);
+	map64_free(codes->by_content);
+	free(codes->bodies);
+	free(codes->body_of);
 	free(codes);
 }
 
-static struct code *code_slot(struct codes *codes, uint32_t code_id)
+/* Where the body of a code id is kept; NULL: out of memory, or no id of ours. */
+static uint32_t *body_slot(struct codes *codes, uint32_t code_id)
 {
-	uint32_t count = codes->count ? codes->count : 256;
-	struct code *array;
+	uint32_t count = codes->id_count ? codes->id_count : 256;
+	uint32_t *array;
 
 	/* Ids are dense: a wild one is not ours. */
-	if (code_id >= codes->count + (1u << 24))
+	if (code_id >= codes->id_count + (1u << 24))
 		return NULL;
 	while (code_id >= count)
 		count *= 2;
-	if (count > codes->count) {
-		array = reallocarray(codes->array, count, sizeof(*array));
+	if (count > codes->id_count) {
+		array = reallocarray(codes->body_of, count, sizeof(*array));
 		if (!array)
 			return NULL;
-		for (uint32_t i = codes->count; i < count; i++)
-			array[i].function = array[i].frame = PROFILE_NONE;
-		codes->array = array;
-		codes->count = count;
+		for (uint32_t i = codes->id_count; i < count; i++)
+			array[i] = PROFILE_NONE;
+		codes->body_of = array;
+		codes->id_count = count;
 	}
-	return &codes->array[code_id];
+	return &codes->body_of[code_id];
+}
+
+/* The index of a body equal to this one, added when new. */
+static uint32_t body_add(struct codes *codes, const struct code_body *body)
+{
+	uint64_t *index =
+		map64_slot(codes->by_content,
+			   map64_pair(body->function, body->table << 2 | body->format), NULL);
+	struct code_body *array;
+
+	if (!index)
+		return PROFILE_NONE;
+	if (!*index) {
+		array = reallocarray(codes->bodies, codes->body_count + 1, sizeof(*array));
+		if (!array)
+			return PROFILE_NONE;
+		codes->bodies = array;
+		array[codes->body_count++] = *body;
+		*index = codes->body_count;
+	}
+	return *index - 1;
 }
 
 /* The whole line table as an id of `tables`; cut where the rest cannot be had any more. */
@@ -186,51 +215,65 @@ static bool codes_full(const struct codes *codes)
 	       codes->text_bytes >= TEXT_BYTES_MAX;
 }
 
-static int code_fill(struct codes *codes, struct code *slot, const struct record_code *code,
-		     const struct codes_process *process)
+/* False: out of memory. */
+static bool body_fill(struct codes *codes, struct code_body *body, const struct record_code *code,
+		      const struct codes_process *process)
 {
+	*body = (struct code_body){
+		.frame = PROFILE_NONE,
+		.first_line = code->firstlineno,
+		.format = line_table_format_of(process->minor),
+	};
 	if (codes_full(codes)) {
-		slot->frame = codes_note(codes, "[more functions]");
-		return slot->frame == PROFILE_NONE ? -ENOMEM : 0;
+		body->frame = codes_note(codes, "[more functions]");
+		body->function = PROFILE_NONE; /* one body for all of them */
+		return body->frame != PROFILE_NONE;
 	}
 	codes->text_bytes += code->name_text.bytes + code->qualname_text.bytes +
 			     code->filename_text.bytes + code->linetable_bytes;
-	slot->table = table_add(codes, code, process->pid);
-	slot->function = function_add(codes, code, process);
-	slot->first_line = code->firstlineno;
-	slot->format = line_table_format_of(process->minor);
-	return slot->table == UINT32_MAX || slot->function == PROFILE_NONE ? -ENOMEM : 0;
+	body->table = table_add(codes, code, process->pid);
+	body->function = function_add(codes, code, process);
+	return body->table != UINT32_MAX && body->function != PROFILE_NONE;
 }
 
 int codes_add(struct codes *codes, const struct record_code *code,
 	      const struct codes_process *process)
 {
-	struct code *slot = code_slot(codes, code->code_id);
+	uint32_t *slot = body_slot(codes, code->code_id);
+	struct code_body body;
 
-	return slot ? code_fill(codes, slot, code, process) : -ENOMEM;
+	if (!slot || !body_fill(codes, &body, code, process))
+		return -ENOMEM;
+	*slot = body_add(codes, &body);
+	return *slot == PROFILE_NONE ? -ENOMEM : 0;
+}
+
+static uint32_t body_frame(struct codes *codes, const struct code_body *body, int32_t lasti)
+{
+	const uint8_t *table = (const uint8_t *)intern_get(codes->tables, body->table);
+	int32_t line =
+		line_table_line(body->format, table, intern_length(codes->tables, body->table),
+				body->first_line, lasti);
+
+	return profile_add_frame(codes->profile, body->function, line);
 }
 
 uint32_t codes_frame(struct codes *codes, uint32_t code_id, int32_t lasti, bool *known)
 {
-	const struct code *code = code_id < codes->count ? &codes->array[code_id] : NULL;
+	uint32_t index = code_id < codes->id_count ? codes->body_of[code_id] : PROFILE_NONE;
 	uint64_t *slot;
-	bool added;
+	uint32_t frame;
 
-	*known = code && (code->function != PROFILE_NONE || code->frame != PROFILE_NONE);
-	if (*known && code->frame != PROFILE_NONE)
-		return code->frame;
+	*known = index != PROFILE_NONE;
 	if (!*known)
 		return codes_note(codes, "[name lost]");
-	slot = map64_slot(codes->frames, map64_pair(code_id, (uint32_t)lasti), &added);
+	if (codes->bodies[index].frame != PROFILE_NONE)
+		return codes->bodies[index].frame;
+	slot = map64_slot(codes->frames, map64_pair(index, (uint32_t)lasti), NULL);
 	if (!slot)
 		return PROFILE_NONE;
-	if (added) {
-		const uint8_t *table = (const uint8_t *)intern_get(codes->tables, code->table);
-		int32_t line = line_table_line(code->format, table,
-					       intern_length(codes->tables, code->table),
-					       code->first_line, lasti);
-		uint32_t frame = profile_add_frame(codes->profile, code->function, line);
-
+	if (!*slot) {
+		frame = body_frame(codes, &codes->bodies[index], lasti);
 		if (frame == PROFILE_NONE)
 			return PROFILE_NONE;
 		*slot = (uint64_t)frame + 1;
