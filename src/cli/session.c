@@ -25,6 +25,8 @@ enum {
 	DRAIN_MIN_MS = 10,
 	DRAIN_MAX_MS = 200,
 	DRAIN_RING_BYTES = 1 << 19,
+	END_DRAIN_MS = 10,
+	END_DRAINS_MAX = 10,
 	CPU_READ_PERIOD_NS = 1000000000, /* the targets' CPU time for the live line */
 };
 
@@ -344,11 +346,24 @@ static void stats_take(struct session *session)
 		profile->lost[reason] += stats.drops[reason];
 }
 
+/* What just ended has its last CPU time counted a moment later: that is waited for, shortly. */
+static void ends_await(struct session *session)
+{
+	for (int i = 0; i < END_DRAINS_MAX && !session->error; i++) {
+		if (capture_drain(session->capture, i ? END_DRAIN_MS : 0, -1, on_record, session) <
+		    0)
+			return;
+		if (!watch_unfreed_count(session->watch))
+			return;
+	}
+}
+
 static void run_end(struct session *session)
 {
 	struct profile *profile = session->profile;
 
 	profile->duration_ns = clock_ns(CLOCK_MONOTONIC) - session->start_ns;
+	ends_await(session);
 	/* Before the probes go: taking them away lasts, and the targets run on meanwhile. */
 	watch_finish(session->watch);
 	capture_detach(session->capture);

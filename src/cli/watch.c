@@ -40,6 +40,7 @@ struct watch {
 	uint32_t process_count;
 	struct map64 *by_serial; /* serial -> index of processes */
 	struct watched_threads threads;
+	uint32_t unfreed_count; /* exited threads whose last CPU time is still to be told */
 	struct expected *expected;
 	size_t expected_count;
 };
@@ -325,6 +326,8 @@ static void on_thread_free(struct watch *watch, const struct record_process *rec
 
 	if (!process)
 		return;
+	if (watch->unfreed_count)
+		watch->unfreed_count--;
 	process->cpu_ended_ns += record->cpu_ns;
 	watch->profile->processes[process->process].cpu_ns += record->cpu_ns;
 	if (!thread)
@@ -342,6 +345,7 @@ static void on_thread_exit(struct watch *watch, const struct record_process *rec
 
 	if (!process)
 		return;
+	watch->unfreed_count++;
 	process->cpu_ended_ns += record->cpu_ns;
 	thread = watched_thread_find(&watch->threads, process->serial, record->header.tid);
 	if (thread) {
@@ -451,6 +455,11 @@ uint32_t watch_thread(struct watch *watch, uint32_t serial, pid_t tid, uint64_t 
 		thread = thread_new(watch, process, tid, 0, now);
 	}
 	return thread ? thread->thread : PROFILE_NONE;
+}
+
+uint32_t watch_unfreed_count(const struct watch *watch)
+{
+	return watch->unfreed_count;
 }
 
 uint32_t watch_living_count(const struct watch *watch)

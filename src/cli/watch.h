@@ -50,6 +50,8 @@ const struct watched_process *watch_process(const struct watch *watch, uint32_t 
 uint32_t watch_thread(struct watch *watch, uint32_t serial, pid_t tid, uint64_t now_ns);
 
 uint32_t watch_living_count(const struct watch *watch);
+/* Exited threads whose RECORD_THREAD_FREE is still to come, within tens of milliseconds. */
+uint32_t watch_unfreed_count(const struct watch *watch);
 /* CPU time of all targets so far; reads /proc for each thread. */
 uint64_t watch_cpu_ns(struct watch *watch);
 /* Fills CPU and wall times of processes and threads that still live. Once, at the end. */
