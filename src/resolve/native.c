@@ -254,11 +254,10 @@ static int unwinding_step(struct unwinding *unwinding, struct native_frame_state
 	range = unwinding_range(unwinding, look, &err);
 	if (!range || !range->module)
 		return err ? err : -ENOENT;
-	row = frame->is_exact
-		      ? native_rows_get_near(&unwinding->resolver->rows, range->module,
-					     look - range->bias)
-		      : native_rows_get(&unwinding->resolver->rows, range->module,
-					look - range->bias);
+	row = frame->is_exact ? native_rows_get_near(&unwinding->resolver->rows, range->module,
+						     look - range->bias) :
+				native_rows_get(&unwinding->resolver->rows, range->module,
+						look - range->bias);
 	if (!(row->flags & NATIVE_ROW_KNOWN))
 		return -ENOENT;
 	if (row->flags & NATIVE_ROW_OUTERMOST)
@@ -431,11 +430,12 @@ int native_kernel_symbol_of(struct native_resolver *resolver, uint64_t address,
 		return 0;
 	}
 	now_ns = now_get();
-	err = resolver->kernel && !resolver->kernel_error
-		      ? kernel_answer_make(resolver, address, &answer)
-		      : -ENOENT;
-	if (err && (!resolver->kernel_read_ns || now_ns - resolver->kernel_read_ns >
-				 (uint64_t)KERNEL_REREAD_SECONDS * 1000000000)) {
+	err = resolver->kernel && !resolver->kernel_error ?
+		      kernel_answer_make(resolver, address, &answer) :
+		      -ENOENT;
+	if (err &&
+	    (!resolver->kernel_read_ns ||
+	     now_ns - resolver->kernel_read_ns > (uint64_t)KERNEL_REREAD_SECONDS * 1000000000)) {
 		kernel_read(resolver, now_ns);
 		if (!resolver->kernel_error)
 			err = kernel_answer_make(resolver, address, &answer);

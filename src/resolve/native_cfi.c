@@ -22,7 +22,7 @@ struct entry {
 	size_t length;
 	uint64_t offset;  /* of the body in the file */
 	uint64_t address; /* and in memory */
-	uint64_t next;    /* offset of the next entry in the file */
+	uint64_t next;	  /* offset of the next entry in the file */
 	size_t id_bytes;  /* of what tells CIE from FDE */
 };
 
@@ -141,14 +141,23 @@ static uint64_t plain_read(struct native_span *span, uint8_t encoding)
 	switch (encoding & 0x0f) {
 	case DW_EH_PE_absptr:
 	case DW_EH_PE_udata8:
-	case DW_EH_PE_sdata8: return span_uint(span, 8);
-	case DW_EH_PE_uleb128: return span_uleb(span);
-	case DW_EH_PE_sleb128: return (uint64_t)span_sleb(span);
-	case DW_EH_PE_udata2: return span_uint(span, 2);
-	case DW_EH_PE_sdata2: return (uint64_t)span_int(span, 2);
-	case DW_EH_PE_udata4: return span_uint(span, 4);
-	case DW_EH_PE_sdata4: return (uint64_t)span_int(span, 4);
-	default: span->failed = true; return 0;
+	case DW_EH_PE_sdata8:
+		return span_uint(span, 8);
+	case DW_EH_PE_uleb128:
+		return span_uleb(span);
+	case DW_EH_PE_sleb128:
+		return (uint64_t)span_sleb(span);
+	case DW_EH_PE_udata2:
+		return span_uint(span, 2);
+	case DW_EH_PE_sdata2:
+		return (uint64_t)span_int(span, 2);
+	case DW_EH_PE_udata4:
+		return span_uint(span, 4);
+	case DW_EH_PE_sdata4:
+		return (uint64_t)span_int(span, 4);
+	default:
+		span->failed = true;
+		return 0;
 	}
 }
 
@@ -172,11 +181,20 @@ static void augmentation_read(struct native_span *span, const char *letters, str
 	cie->has_augmentation = true;
 	for (letters++; *letters; letters++) {
 		switch (*letters) {
-		case 'R': cie->encoding = (uint8_t)span_uint(&fields, 1); break;
-		case 'L': span_uint(&fields, 1); break;
-		case 'P': plain_read(&fields, (uint8_t)span_uint(&fields, 1)); break;
-		case 'S': cie->is_signal = true; break;
-		default: fields.failed = true;
+		case 'R':
+			cie->encoding = (uint8_t)span_uint(&fields, 1);
+			break;
+		case 'L':
+			span_uint(&fields, 1);
+			break;
+		case 'P':
+			plain_read(&fields, (uint8_t)span_uint(&fields, 1));
+			break;
+		case 'S':
+			cie->is_signal = true;
+			break;
+		default:
+			fields.failed = true;
 		}
 	}
 	span->failed |= fields.failed;
@@ -326,8 +344,7 @@ static void index_make(const struct native_cfi *cfi, const struct native_cfi_sec
 				}
 				index = grown;
 			}
-			index[count++] =
-				(struct native_cfi_index){ fde.start, fde.end, offset };
+			index[count++] = (struct native_cfi_index){ fde.start, fde.end, offset };
 			native_fde_release(&fde);
 		} else {
 			free(entry.bytes);

@@ -21,7 +21,8 @@ size_t native_elf_read_some(const struct native_elf *elf, uint64_t offset, void 
 	if (offset >= elf->size)
 		return 0;
 	while (done < bytes) {
-		ssize_t n = pread(elf->fd, (char *)out + done, bytes - done, (off_t)(offset + done));
+		ssize_t n =
+			pread(elf->fd, (char *)out + done, bytes - done, (off_t)(offset + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -45,8 +46,8 @@ static bool range_fits(const struct native_elf *elf, uint64_t offset, uint64_t b
 static bool header_is_ours(const Elf64_Ehdr *header)
 {
 	return memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
-	       header->e_ident[EI_CLASS] == ELFCLASS64 &&
-	       header->e_ident[EI_DATA] == ELFDATA2LSB && header->e_machine == EM_X86_64;
+	       header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_ident[EI_DATA] == ELFDATA2LSB &&
+	       header->e_machine == EM_X86_64;
 }
 
 static int segments_read(struct native_elf *elf)
@@ -165,7 +166,8 @@ static int section_inflate(const uint8_t *packed, size_t packed_bytes, size_t li
 	if (!plain)
 		return -ENOMEM;
 	length = head.ch_size;
-	if (uncompress(plain, &length, packed + sizeof(head), packed_bytes - sizeof(head)) != Z_OK ||
+	if (uncompress(plain, &length, packed + sizeof(head), packed_bytes - sizeof(head)) !=
+		    Z_OK ||
 	    length != head.ch_size) {
 		free(plain);
 		return -EIO;

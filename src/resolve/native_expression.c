@@ -14,7 +14,11 @@ enum {
 	EXPRESSION_MAX_STEPS = 256,
 };
 
-enum value_kind { VALUE_CONSTANT, VALUE_SUM /* base + offset */, VALUE_LOAD /* *(base + offset) */ };
+enum value_kind {
+	VALUE_CONSTANT,
+	VALUE_SUM /* base + offset */,
+	VALUE_LOAD /* *(base + offset) */
+};
 
 struct value {
 	enum value_kind kind;
@@ -70,21 +74,37 @@ static void register_push(struct machine *machine, uint64_t number, int64_t offs
 static int64_t constants_combine(struct machine *machine, uint8_t op, int64_t left, int64_t right)
 {
 	switch (op) {
-	case DW_OP_plus: return (int64_t)((uint64_t)left + (uint64_t)right);
-	case DW_OP_minus: return (int64_t)((uint64_t)left - (uint64_t)right);
-	case DW_OP_mul: return (int64_t)((uint64_t)left * (uint64_t)right);
-	case DW_OP_and: return left & right;
-	case DW_OP_or: return left | right;
-	case DW_OP_xor: return left ^ right;
-	case DW_OP_shl: return right & ~63 ? 0 : (int64_t)((uint64_t)left << right);
-	case DW_OP_shr: return right & ~63 ? 0 : (int64_t)((uint64_t)left >> right);
-	case DW_OP_eq: return left == right;
-	case DW_OP_ne: return left != right;
-	case DW_OP_ge: return left >= right;
-	case DW_OP_gt: return left > right;
-	case DW_OP_le: return left <= right;
-	case DW_OP_lt: return left < right;
-	default: machine->failed = true; return 0;
+	case DW_OP_plus:
+		return (int64_t)((uint64_t)left + (uint64_t)right);
+	case DW_OP_minus:
+		return (int64_t)((uint64_t)left - (uint64_t)right);
+	case DW_OP_mul:
+		return (int64_t)((uint64_t)left * (uint64_t)right);
+	case DW_OP_and:
+		return left & right;
+	case DW_OP_or:
+		return left | right;
+	case DW_OP_xor:
+		return left ^ right;
+	case DW_OP_shl:
+		return right & ~63 ? 0 : (int64_t)((uint64_t)left << right);
+	case DW_OP_shr:
+		return right & ~63 ? 0 : (int64_t)((uint64_t)left >> right);
+	case DW_OP_eq:
+		return left == right;
+	case DW_OP_ne:
+		return left != right;
+	case DW_OP_ge:
+		return left >= right;
+	case DW_OP_gt:
+		return left > right;
+	case DW_OP_le:
+		return left <= right;
+	case DW_OP_lt:
+		return left < right;
+	default:
+		machine->failed = true;
+		return 0;
 	}
 }
 
@@ -129,16 +149,34 @@ static bool operand_step(struct machine *machine, uint8_t op, struct native_span
 	uint64_t number;
 
 	switch (op) {
-	case DW_OP_const1u: constant_push(machine, (int64_t)span_uint(code, 1)); return true;
-	case DW_OP_const1s: constant_push(machine, span_int(code, 1)); return true;
-	case DW_OP_const2u: constant_push(machine, (int64_t)span_uint(code, 2)); return true;
-	case DW_OP_const2s: constant_push(machine, span_int(code, 2)); return true;
-	case DW_OP_const4u: constant_push(machine, (int64_t)span_uint(code, 4)); return true;
-	case DW_OP_const4s: constant_push(machine, span_int(code, 4)); return true;
+	case DW_OP_const1u:
+		constant_push(machine, (int64_t)span_uint(code, 1));
+		return true;
+	case DW_OP_const1s:
+		constant_push(machine, span_int(code, 1));
+		return true;
+	case DW_OP_const2u:
+		constant_push(machine, (int64_t)span_uint(code, 2));
+		return true;
+	case DW_OP_const2s:
+		constant_push(machine, span_int(code, 2));
+		return true;
+	case DW_OP_const4u:
+		constant_push(machine, (int64_t)span_uint(code, 4));
+		return true;
+	case DW_OP_const4s:
+		constant_push(machine, span_int(code, 4));
+		return true;
 	case DW_OP_const8u:
-	case DW_OP_const8s: constant_push(machine, span_int(code, 8)); return true;
-	case DW_OP_constu: constant_push(machine, (int64_t)span_uleb(code)); return true;
-	case DW_OP_consts: constant_push(machine, span_sleb(code)); return true;
+	case DW_OP_const8s:
+		constant_push(machine, span_int(code, 8));
+		return true;
+	case DW_OP_constu:
+		constant_push(machine, (int64_t)span_uleb(code));
+		return true;
+	case DW_OP_consts:
+		constant_push(machine, span_sleb(code));
+		return true;
 	case DW_OP_plus_uconst:
 		constant_push(machine, (int64_t)span_uleb(code));
 		values_combine(machine, DW_OP_plus);
@@ -166,9 +204,14 @@ static void machine_step(struct machine *machine, uint8_t op, struct native_span
 		return;
 	}
 	switch (op) {
-	case DW_OP_nop: return;
-	case DW_OP_deref: value_load(machine); return;
-	case DW_OP_drop: value_pop(machine); return;
+	case DW_OP_nop:
+		return;
+	case DW_OP_deref:
+		value_load(machine);
+		return;
+	case DW_OP_drop:
+		value_pop(machine);
+		return;
 	case DW_OP_dup:
 		top = value_pop(machine);
 		value_push(machine, top);
@@ -180,7 +223,8 @@ static void machine_step(struct machine *machine, uint8_t op, struct native_span
 		value_push(machine, top);
 		value_push(machine, below);
 		return;
-	default: values_combine(machine, op);
+	default:
+		values_combine(machine, op);
 	}
 }
 

@@ -13,7 +13,7 @@
 enum {
 	KERNEL_SYMBOLS_MAX = 1 << 20,
 	KERNEL_MODULES_MAX = 4096,
-	KERNEL_NAME_BYTES = 512, /* the kernel's own limit, KSYM_NAME_LEN */
+	KERNEL_NAME_BYTES = 512,       /* the kernel's own limit, KSYM_NAME_LEN */
 	KERNEL_STRAY_BYTES = 64 << 10, /* how long a function is at most that nothing bounds */
 };
 

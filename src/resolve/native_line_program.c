@@ -100,19 +100,26 @@ static void standard_step(struct run *run, uint8_t op)
 	const struct native_line_unit *unit = run->unit;
 
 	switch (op) {
-	case DW_LNS_copy: run->emits = true; return;
+	case DW_LNS_copy:
+		run->emits = true;
+		return;
 	case DW_LNS_advance_pc:
 		run->row.address += span_uleb(&run->code) * unit->min_instruction_bytes;
 		return;
 	case DW_LNS_advance_line:
-		run->row.line = (int64_t)((uint64_t)run->row.line + (uint64_t)span_sleb(&run->code));
+		run->row.line =
+			(int64_t)((uint64_t)run->row.line + (uint64_t)span_sleb(&run->code));
 		return;
-	case DW_LNS_set_file: run->row.file = span_uleb(&run->code); return;
+	case DW_LNS_set_file:
+		run->row.file = span_uleb(&run->code);
+		return;
 	case DW_LNS_const_add_pc:
 		run->row.address += (uint64_t)(255 - unit->opcode_base) / unit->line_range *
 				    unit->min_instruction_bytes;
 		return;
-	case DW_LNS_fixed_advance_pc: run->row.address += span_uint(&run->code, 2); return;
+	case DW_LNS_fixed_advance_pc:
+		run->row.address += span_uint(&run->code, 2);
+		return;
 	default:
 		for (uint8_t i = unit->opcode_lengths.at[op - 1]; i > 0; i--)
 			span_uleb(&run->code);
@@ -123,8 +130,8 @@ static void special_step(struct run *run, uint8_t op)
 {
 	unsigned int adjusted = op - run->unit->opcode_base;
 
-	run->row.address += (uint64_t)(adjusted / run->unit->line_range) *
-			    run->unit->min_instruction_bytes;
+	run->row.address +=
+		(uint64_t)(adjusted / run->unit->line_range) * run->unit->min_instruction_bytes;
 	run->row.line = (int64_t)((uint64_t)run->row.line + (uint64_t)run->unit->line_base +
 				  adjusted % run->unit->line_range);
 	run->emits = true;
@@ -190,14 +197,25 @@ static uint64_t field_read(struct native_span *names, uint64_t form, uint8_t off
 			.in_debug_str = form == DW_FORM_strp,
 		};
 		return 0;
-	case DW_FORM_udata: return span_uleb(names);
-	case DW_FORM_data1: return span_uint(names, 1);
-	case DW_FORM_data2: return span_uint(names, 2);
-	case DW_FORM_data4: return span_uint(names, 4);
-	case DW_FORM_data8: return span_uint(names, 8);
-	case DW_FORM_data16: span_take(names, 16); return 0;
-	case DW_FORM_block: span_take(names, span_uleb(names)); return 0;
-	default: names->failed = true; return 0;
+	case DW_FORM_udata:
+		return span_uleb(names);
+	case DW_FORM_data1:
+		return span_uint(names, 1);
+	case DW_FORM_data2:
+		return span_uint(names, 2);
+	case DW_FORM_data4:
+		return span_uint(names, 4);
+	case DW_FORM_data8:
+		return span_uint(names, 8);
+	case DW_FORM_data16:
+		span_take(names, 16);
+		return 0;
+	case DW_FORM_block:
+		span_take(names, span_uleb(names));
+		return 0;
+	default:
+		names->failed = true;
+		return 0;
 	}
 }
 
@@ -207,8 +225,7 @@ static void entry_read(struct native_span *names, const struct entry_format *for
 	*out = (struct entry){ .path.inline_name = "" };
 	for (size_t i = 0; i < format->count; i++) {
 		struct native_line_name name = { .inline_name = "" };
-		uint64_t value =
-			field_read(names, format->fields[i].form, offset_bytes, &name);
+		uint64_t value = field_read(names, format->fields[i].form, offset_bytes, &name);
 
 		if (format->fields[i].content == DW_LNCT_path)
 			out->path = name;
@@ -254,8 +271,8 @@ static bool file_of_version_5(const struct native_line_unit *unit, uint64_t numb
 	if (out->has_directory)
 		out->directory = directory.path;
 	directories = unit->names;
-	out->has_base = file.directory != 0 &&
-			table_entry(&directories, unit->offset_bytes, 0, &base);
+	out->has_base =
+		file.directory != 0 && table_entry(&directories, unit->offset_bytes, 0, &base);
 	if (out->has_base)
 		out->base = base.path;
 	return true;
@@ -296,6 +313,6 @@ bool native_line_unit_file(const struct native_line_unit *unit, uint64_t number,
 			   struct native_line_file *out)
 {
 	*out = (struct native_line_file){ .has_directory = false };
-	return unit->version == 5 ? file_of_version_5(unit, number, out)
-				  : file_of_version_2(unit, number, out);
+	return unit->version == 5 ? file_of_version_5(unit, number, out) :
+				    file_of_version_2(unit, number, out);
 }

@@ -32,7 +32,7 @@ struct native_line_row {
 
 /* A name in the unit, or in a string section. */
 struct native_line_name {
-	const char *inline_name;   /* NULL: look at the offset */
+	const char *inline_name; /* NULL: look at the offset */
 	uint64_t offset;
 	bool in_debug_str; /* .debug_str, else .debug_line_str */
 };

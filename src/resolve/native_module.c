@@ -51,8 +51,8 @@ void native_modules_trim(struct native_modules *modules, uint64_t now_ns, bool h
 		struct native_module *module = modules->items[i];
 
 		if (module->references == 0 &&
-		    (hard || now_ns - module->idle_since_ns >
-				     (uint64_t)IDLE_CLOSE_SECONDS * 1000000000))
+		    (hard ||
+		     now_ns - module->idle_since_ns > (uint64_t)IDLE_CLOSE_SECONDS * 1000000000))
 			module_free(module);
 		else
 			modules->items[kept++] = module;
@@ -111,8 +111,8 @@ static int modules_reserve(struct native_modules *modules)
 }
 
 /* Takes fd in any case. */
-static int module_add(struct native_modules *modules, int fd, const struct native_identity *identity,
-		      struct native_module **out)
+static int module_add(struct native_modules *modules, int fd,
+		      const struct native_identity *identity, struct native_module **out)
 {
 	struct native_module *module = NULL;
 	int err = modules_reserve(modules);

@@ -183,8 +183,8 @@ static void range_open(struct native_process *process, struct native_modules *mo
 	range->is_tried = true;
 	if (range->path == 0)
 		return;
-	err = range->is_vdso ? native_modules_open_vdso(modules, &module)
-			     : native_modules_open(modules, process->pid, &range->mapping, &module);
+	err = range->is_vdso ? native_modules_open_vdso(modules, &module) :
+			       native_modules_open(modules, process->pid, &range->mapping, &module);
 	if (err)
 		return;
 	if (!native_elf_mapping_address(&module->elf, range->mapping.offset, &address)) {
@@ -205,8 +205,8 @@ int native_process_find(struct native_process *process, struct native_modules *m
 
 	if (now_ns >= process->next_read_ns) {
 		err = process_read(process, strings, now_ns, &changed);
-		process->period_ns = period_after(process->period_ns, changed, PERIOD_FIRST_MS,
-						  PERIOD_LAST_MS);
+		process->period_ns =
+			period_after(process->period_ns, changed, PERIOD_FIRST_MS, PERIOD_LAST_MS);
 		range = range_find(process, address);
 	} else if (!range && now_ns - process->read_ns >= process->miss_period_ns) {
 		err = process_read(process, strings, now_ns, &changed);

@@ -46,8 +46,7 @@ static void rule_set(struct run *run, uint64_t column, enum rule_kind kind, int6
 
 static void rule_set_factored(struct run *run, uint64_t column, uint64_t factored)
 {
-	rule_set(run, column, RULE_OFFSET,
-		 (int64_t)(factored * (uint64_t)run->cie->data_factor));
+	rule_set(run, column, RULE_OFFSET, (int64_t)(factored * (uint64_t)run->cie->data_factor));
 }
 
 static void rule_restore(struct run *run, uint64_t column)
@@ -94,7 +93,8 @@ static bool cfa_step(struct run *run, uint8_t op, struct native_span *code)
 		run->now.cfa_expression = span_take(code, span_uleb(code));
 		run->now.cfa_is_expression = true;
 		return true;
-	default: return false;
+	default:
+		return false;
 	}
 }
 
@@ -116,9 +116,15 @@ static bool rule_step(struct run *run, uint8_t op, struct native_span *code)
 		column = span_uleb(code);
 		rule_set_factored(run, column, -span_uleb(code));
 		return true;
-	case DW_CFA_restore_extended: rule_restore(run, span_uleb(code)); return true;
-	case DW_CFA_undefined: rule_set(run, span_uleb(code), RULE_UNDEFINED, 0); return true;
-	case DW_CFA_same_value: rule_set(run, span_uleb(code), RULE_SAME, 0); return true;
+	case DW_CFA_restore_extended:
+		rule_restore(run, span_uleb(code));
+		return true;
+	case DW_CFA_undefined:
+		rule_set(run, span_uleb(code), RULE_UNDEFINED, 0);
+		return true;
+	case DW_CFA_same_value:
+		rule_set(run, span_uleb(code), RULE_SAME, 0);
+		return true;
 	case DW_CFA_register:
 	case DW_CFA_val_offset:
 		column = span_uleb(code);
@@ -142,7 +148,8 @@ static bool rule_step(struct run *run, uint8_t op, struct native_span *code)
 			run->now.rules[column] = rule;
 		return true;
 	}
-	default: return false;
+	default:
+		return false;
 	}
 }
 
@@ -152,11 +159,20 @@ static void state_step(struct run *run, uint8_t op, struct native_span *code)
 	uint64_t factor = run->cie->code_factor;
 
 	switch (op) {
-	case DW_CFA_nop: return;
-	case DW_CFA_advance_loc1: run->location += span_uint(code, 1) * factor; return;
-	case DW_CFA_advance_loc2: run->location += span_uint(code, 2) * factor; return;
-	case DW_CFA_advance_loc4: run->location += span_uint(code, 4) * factor; return;
-	case DW_CFA_GNU_args_size: span_uleb(code); return;
+	case DW_CFA_nop:
+		return;
+	case DW_CFA_advance_loc1:
+		run->location += span_uint(code, 1) * factor;
+		return;
+	case DW_CFA_advance_loc2:
+		run->location += span_uint(code, 2) * factor;
+		return;
+	case DW_CFA_advance_loc4:
+		run->location += span_uint(code, 4) * factor;
+		return;
+	case DW_CFA_GNU_args_size:
+		span_uleb(code);
+		return;
 	case DW_CFA_remember_state:
 		if (run->depth == REMEMBERED_STATES)
 			run->failed = true;
@@ -169,7 +185,8 @@ static void state_step(struct run *run, uint8_t op, struct native_span *code)
 		else
 			run->now = run->remembered[--run->depth];
 		return;
-	default: run->failed = true; /* DW_CFA_set_loc too: nobody writes it */
+	default:
+		run->failed = true; /* DW_CFA_set_loc too: nobody writes it */
 	}
 }
 
@@ -179,10 +196,17 @@ static void instruction_step(struct run *run, struct native_span *code)
 	uint8_t operand = op & 0x3f;
 
 	switch (op & 0xc0) {
-	case DW_CFA_advance_loc: run->location += operand * run->cie->code_factor; return;
-	case DW_CFA_offset: rule_set_factored(run, operand, span_uleb(code)); return;
-	case DW_CFA_restore: rule_restore(run, operand); return;
-	default: break;
+	case DW_CFA_advance_loc:
+		run->location += operand * run->cie->code_factor;
+		return;
+	case DW_CFA_offset:
+		rule_set_factored(run, operand, span_uleb(code));
+		return;
+	case DW_CFA_restore:
+		rule_restore(run, operand);
+		return;
+	default:
+		break;
 	}
 	if (!cfa_step(run, op, code) && !rule_step(run, op, code))
 		state_step(run, op, code);
@@ -246,10 +270,14 @@ static void rule_pack(const struct rule *rule, uint64_t address, uint8_t *base, 
 	*base = NATIVE_BASE_NONE;
 	*words = 0;
 	switch (rule->kind) {
-	case RULE_SAME: *base = NATIVE_BASE_SAME; return;
+	case RULE_SAME:
+		*base = NATIVE_BASE_SAME;
+		return;
 	case RULE_UNDEFINED:
-	case RULE_OTHER: return;
-	case RULE_OFFSET: break;
+	case RULE_OTHER:
+		return;
+	case RULE_OFFSET:
+		break;
 	case RULE_EXPRESSION:
 		if (native_expression_place(rule->expression, address, true, &place) || place.load)
 			return;

@@ -41,27 +41,28 @@ enum native_register {
 
 /* What an offset counts from: an enum native_register as it is in this frame, or one of these. */
 enum {
-	NATIVE_BASE_CFA = 0x10,	  /* the canonical frame address: sp before the call */
-	NATIVE_BASE_SAME = 0x11,  /* the register was not touched */
-	NATIVE_BASE_NONE = 0x12,  /* its value is lost, or beyond what a row can say */
+	NATIVE_BASE_CFA = 0x10,	 /* the canonical frame address: sp before the call */
+	NATIVE_BASE_SAME = 0x11, /* the register was not touched */
+	NATIVE_BASE_NONE = 0x12, /* its value is lost, or beyond what a row can say */
 };
 
 enum native_row_flag {
-	NATIVE_ROW_KNOWN = 1 << 0,    /* clear: no table tells of this place */
-	NATIVE_ROW_SIGNAL = 1 << 1,   /* the caller was interrupted: its pc is exact */
+	NATIVE_ROW_KNOWN = 1 << 0,     /* clear: no table tells of this place */
+	NATIVE_ROW_SIGNAL = 1 << 1,    /* the caller was interrupted: its pc is exact */
 	NATIVE_ROW_OUTERMOST = 1 << 2, /* there is no caller */
-	NATIVE_ROW_CFA_LOAD = 1 << 3, /* the CFA is what lies at base + offset */
-	NATIVE_ROW_CALLED = 1 << 4,   /* a call instruction ends right behind `address` */
+	NATIVE_ROW_CFA_LOAD = 1 << 3,  /* the CFA is what lies at base + offset */
+	NATIVE_ROW_CALLED = 1 << 4,    /* a call instruction ends right behind `address` */
 };
 
 struct native_row {
 	uint64_t address; /* in the file; of the byte looked up: for callers the one before */
 	uint32_t module;  /* serial number of the file; 0: an empty slot */
-	uint32_t before, behind; /* how far around `address` it holds as well; NATIVE_ROW_CALLED apart */
+	uint32_t before,
+		behind; /* how far around `address` it holds as well; NATIVE_ROW_CALLED apart */
 	int32_t cfa_offset;
 	uint8_t cfa_base; /* an enum native_register */
 	uint8_t flags;
-	uint8_t base[NATIVE_RULE_COUNT];   /* every rule but SAME and NONE loads base + offset */
+	uint8_t base[NATIVE_RULE_COUNT];  /* every rule but SAME and NONE loads base + offset */
 	int16_t words[NATIVE_RULE_COUNT]; /* offset / 8 */
 };
 
@@ -81,14 +82,22 @@ static inline void native_row_set_entry(struct native_row *row)
 static inline int native_register_of(uint64_t dwarf)
 {
 	switch (dwarf) {
-	case DWARF_RBX: return NATIVE_RBX;
-	case DWARF_RBP: return NATIVE_RBP;
-	case DWARF_R12: return NATIVE_R12;
-	case DWARF_R13: return NATIVE_R13;
-	case DWARF_R14: return NATIVE_R14;
-	case DWARF_R15: return NATIVE_R15;
-	case DWARF_RSP: return NATIVE_RSP;
-	default: return -1;
+	case DWARF_RBX:
+		return NATIVE_RBX;
+	case DWARF_RBP:
+		return NATIVE_RBP;
+	case DWARF_R12:
+		return NATIVE_R12;
+	case DWARF_R13:
+		return NATIVE_R13;
+	case DWARF_R14:
+		return NATIVE_R14;
+	case DWARF_R15:
+		return NATIVE_R15;
+	case DWARF_RSP:
+		return NATIVE_RSP;
+	default:
+		return -1;
 	}
 }
 

@@ -15,7 +15,7 @@
 enum {
 	NATIVE_SYMBOLS_MAX = 1 << 20,
 	NATIVE_SYMBOL_NAME_BYTES = 4096, /* mangled; a longer one is cut */
-	NATIVE_SYMBOL_SIZELESS = 4, /* ranks from here on: the file does not tell the size */
+	NATIVE_SYMBOL_SIZELESS = 4,	 /* ranks from here on: the file does not tell the size */
 };
 
 struct native_symbol_entry {
@@ -29,7 +29,7 @@ struct native_symbols {
 	struct native_symbol_entry *entries;
 	size_t count;
 	uint64_t strings_offset, strings_bytes; /* in the file */
-	bool is_full; /* of .symtab: every function is there */
+	bool is_full;				/* of .symtab: every function is there */
 };
 
 /* Of .symtab, else of .dynsym. No symbols at all is no error. -ENOMEM. */

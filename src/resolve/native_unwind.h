@@ -40,8 +40,8 @@ const struct native_row *native_rows_get_near(struct native_rows *rows,
 /* Registers of one frame and which of them are known. */
 struct native_frame_state {
 	uint64_t registers[NATIVE_REGISTER_COUNT]; /* by enum native_register; NATIVE_RA: the pc */
-	uint32_t known; /* bits */
-	bool is_exact;	/* the pc is where the frame is, not where a call returns to */
+	uint32_t known;				   /* bits */
+	bool is_exact; /* the pc is where the frame is, not where a call returns to */
 };
 
 /* A copy of the stack's top, which begins at `start`. */

@@ -76,8 +76,8 @@ Test(native_kernel, addresses_have_names)
 
 Test(native_kernel, hidden_addresses_are_told)
 {
-	native_kernel_free(kernel_of("0000000000000000 T _text\n0000000000000000 t first\n", "",
-				     -EPERM));
+	native_kernel_free(
+		kernel_of("0000000000000000 T _text\n0000000000000000 t first\n", "", -EPERM));
 }
 
 Test(native_kernel, nonsense_is_passed_over)
@@ -109,7 +109,8 @@ Test(native_kernel, the_running_kernel)
 		cr_expect_str_eq(symbol.name, "schedule");
 		cr_expect_str_eq(symbol.object, "[kernel]");
 	} else {
-		cr_expect_eq(native_kernel_symbol_of(resolver, 0xffffffff81000000, &symbol), -EPERM);
+		cr_expect_eq(native_kernel_symbol_of(resolver, 0xffffffff81000000, &symbol),
+			     -EPERM);
 		cr_expect_str_eq(symbol.name, "[kernel]");
 	}
 	native_resolver_free(resolver);

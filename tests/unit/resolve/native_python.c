@@ -29,8 +29,8 @@ static size_t eval_count(struct native_resolver *resolver, const struct target *
 	size_t count = 0;
 
 	for (size_t i = 0; i < backtrace->count; i++) {
-		if (native_symbol_of(resolver, target->pid, backtrace->ips[i] - (i > 0),
-				     &symbol) == 0)
+		if (native_symbol_of(resolver, target->pid, backtrace->ips[i] - (i > 0), &symbol) ==
+		    0)
 			count += symbol.is_eval;
 	}
 	return count;
@@ -58,16 +58,17 @@ Test(native_python, each_call_through_c_is_one_more_evaluation_loop)
 }
 
 /* A loop that uses much of the interpreter: C functions called by Python, and the other way. */
-static const char BUSY[] = "import os, re, signal, json, collections\n"
-			   "os.kill(os.getpid(), signal.SIGTRAP)\n"
-			   "while True:\n"
-			   "    try:\n"
-			   "        re.sub('a', lambda m: json.dumps({'a': [1.5, None]}), 'banana')\n"
-			   "        collections.Counter(map(str, range(50))).most_common(3)\n"
-			   "        sorted(range(50), key=lambda x: -x ** 2 % 7)\n"
-			   "        {}[0]\n"
-			   "    except KeyError as error:\n"
-			   "        f'{error!r:>10}'\n";
+static const char BUSY[] =
+	"import os, re, signal, json, collections\n"
+	"os.kill(os.getpid(), signal.SIGTRAP)\n"
+	"while True:\n"
+	"    try:\n"
+	"        re.sub('a', lambda m: json.dumps({'a': [1.5, None]}), 'banana')\n"
+	"        collections.Counter(map(str, range(50))).most_common(3)\n"
+	"        sorted(range(50), key=lambda x: -x ** 2 % 7)\n"
+	"        {}[0]\n"
+	"    except KeyError as error:\n"
+	"        f'{error!r:>10}'\n";
 
 /*
  * Wherever it is interrupted. Single steps, a prime number of them between two looks, reach places

@@ -27,8 +27,8 @@ static const char *const COMPILERS[] = {
 
 enum { COMPILER_COUNT = sizeof(COMPILERS) / sizeof(COMPILERS[0]) };
 
-static const char *const FRAMES[] = { "leaf",	       "many_registers", "big_frame",
-				      "variable_frame", "aligned_frame", "run_frames" };
+static const char *const FRAMES[] = { "leaf",		"many_registers", "big_frame",
+				      "variable_frame", "aligned_frame",  "run_frames" };
 enum { FRAME_COUNT = sizeof(FRAMES) / sizeof(FRAMES[0]) };
 
 struct fixture {
@@ -163,7 +163,8 @@ Test(native_unwind, a_cut_stack_gives_its_inner_part)
 		fixture.sample.stack_bytes = bytes;
 		target_unwind(fixture.resolver, &fixture.target, &fixture.sample, &cut);
 		cr_assert_leq(cut.count, fixture.backtrace.count);
-		cr_assert_eq(cut.complete, cut.count == fixture.backtrace.count, "%zu bytes", bytes);
+		cr_assert_eq(cut.complete, cut.count == fixture.backtrace.count, "%zu bytes",
+			     bytes);
 		cr_assert_eq(memcmp(cut.ips, fixture.backtrace.ips, cut.count * sizeof(cut.ips[0])),
 			     0, "%zu bytes", bytes);
 		cr_assert_geq(cut.count, most);
