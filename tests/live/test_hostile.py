@@ -44,7 +44,7 @@ class HostileTest(live.LiveTest):
         return raw.decode("utf-8", "strict")
 
     def watch(self, target, *options):
-        process = self.popen("-p", target.pid, "-r", "2khz", "-d", "2.5", *options,
+        process = self.popen("-p", target.pid, "-r", "2khz", "-d", "2", *options,
                              "-f", "table", "-o", "table", "-f", "folded", "-o", "folded",
                              "-f", "flamegraph", "-o", "page", "-f", "json", "-o", "json")
         memory = PeakMemory(process.pid)

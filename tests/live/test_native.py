@@ -19,7 +19,7 @@ def with_numpy():
 class NativeTest(live.LiveTest):
     def watch(self, python, what, *options):
         target = self.start(python, "native.py", what)
-        profile = self.profile_target(target, "-r", "1khz", "-d", "2", *options)
+        profile = self.profile_target(target, "-r", "1khz", "-d", "1", *options)
         target.finish(self)
         self.assertGreater(profile.samples, 100)
         self.assertGreater(profile.share(what + "_work" if what != "numpy" else "np_work", "total"),

@@ -14,7 +14,7 @@ class StackTest(live.LiveTest):
 
     def check_shapes(self, python, threads, rate):
         target = self.start(python, "shapes.py", threads)
-        profile = self.profile_target(target, "-r", rate, "-d", "2")
+        profile = self.profile_target(target, "-r", rate, "-d", "1.5")
         target.finish(self)
         known = {tuple(edge) for edge in target.facts["edges"]}
         impossible = collections.Counter()
@@ -116,8 +116,9 @@ class StackTest(live.LiveTest):
 
     @for_each(live.one_python_per_version)
     def test_made_lambdas_keep_their_names(self, python):
+        # Thousands of new names a second: a busy machine may lose some, but mix up none.
         target = self.start(python, "made.py", "lambdas")
-        profile = self.profile_target(target, "-r", "2khz", "-d", "2")
+        profile = self.profile_target(target, "-r", "1khz", "-d", "2", may_lose=True)
         target.finish(self)
         files = set()
         for function in profile.report["functions"]:
@@ -130,7 +131,7 @@ class StackTest(live.LiveTest):
                 # A module's first line is 1; before 3.11, that of its first statement.
                 lines = (1, number) if name == "<module>" else (number,)
                 self.assertIn(function["line"], lines, function)
-        self.assertEqual(len(files), target.facts["count"])
+        self.assertGreater(len(files), target.facts["count"] / 2)
         for stack in profile.stacks:
             made = {f["file"] for f in stack["frames"] if f["file"].startswith("lambda_")}
             self.assertLessEqual(len(made), 1, "one call, code of two lambdas: %s" % stack)
@@ -139,7 +140,7 @@ class StackTest(live.LiveTest):
     @for_each(live.one_python_per_version)
     def test_made_twins_keep_their_lines(self, python):
         target = self.start(python, "made.py", "twins")
-        profile = self.profile_target(target, "-r", "2khz", "-d", "2")
+        profile = self.profile_target(target, "-r", "3khz", "-d", "1.3")
         target.finish(self)
         lines = profile.lines("twin")
         near = sum(weight for line, weight in lines.items() if 1 <= line <= 4)
@@ -150,9 +151,9 @@ class StackTest(live.LiveTest):
     @for_each(live.one_python_per_version)
     def test_threads_that_come_and_go(self, python):
         target = self.start(python, "threads.py", "churn")
-        profile = self.profile_target(target, "-r", "2khz", "-d", "2")
+        profile = self.profile_target(target, "-r", "2khz", "-d", "1.3")
         facts = target.finish(self)
-        self.assertGreater(facts["count"], 20)
+        self.assertGreater(facts["count"], 10)
         self.assertGreater(profile.share("brief", "total"), 0.5)
         self.assert_mostly_whole(profile)
         edges = profile.edges()

@@ -4,7 +4,7 @@
 fork: a child forked after half a second burns in child_work(), the parent in parent_work(), 1 s each.
 pool: the same by multiprocessing, start method ARG.
 exec: the child forked after half a second becomes another Python, ARG..., that burns on its own.
-short: a child after the other for 2 s, each burning 30 ms in child_work().
+short: after 0.7 s, a child after the other for 2 s, each burning 30 ms in child_work().
 exit: burns for a second, then exits with status 7.
 """
 import multiprocessing
@@ -67,6 +67,7 @@ def exec_(*command):
 
 
 def short():
+    parent_work(0.7)
     end = time.monotonic() + 2
     children = 0
     while time.monotonic() < end:
