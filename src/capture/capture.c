@@ -20,8 +20,11 @@
 #include "capture/knobs.h"
 #include "pybpfprof.skel.h"
 
-/* A run of samples this long must fit between two drains, many times over. */
-enum { RING_BYTES_DEFAULT = 1 << 20, RING_BYTES_NATIVE = 1 << 24 };
+/*
+ * A run of samples this long must fit between two drains, many times over. The first native or kernel
+ * frame makes user space read symbols, of which a kernel has 200,000: a second on a slow machine.
+ */
+enum { RING_BYTES_DEFAULT = 1 << 20, RING_BYTES_STACKS = 1 << 24 };
 
 static const char *const FAMILY_PREFIX[] = {
 #define X(id, prefix) [PROBE_##id] = prefix,
@@ -109,7 +112,8 @@ static int capture_tune(struct capture *capture)
 		bpf_program__set_autoload(program, wanted);
 	}
 	if (!ring_bytes)
-		ring_bytes = options->native ? RING_BYTES_NATIVE : RING_BYTES_DEFAULT;
+		ring_bytes =
+			options->native || options->kernel ? RING_BYTES_STACKS : RING_BYTES_DEFAULT;
 	error = bpf_map__set_max_entries(capture->skeleton->maps.records, ring_bytes);
 	if (!error)
 		error = bpf_map__set_max_entries(capture->skeleton->maps.sample_by_cpu,
