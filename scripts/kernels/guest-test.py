@@ -39,21 +39,15 @@ LIVE_TESTS = """
     test_interrupt_makes_the_report
     test_kernel
     test_killed_command
-    test_line_mode__host_3_11
-    test_made_functions_keep_their_names__bullseye_3_9
-    test_made_functions_keep_their_names__forky_3_15
-    test_made_lambdas_keep_their_names__host_3_11
     test_native_and_kernel
     test_not_root
     test_other_mount_namespace__bullseye_3_9
     test_other_pid_namespace
     test_recursion_300_keeps_the_innermost__forky_3_15
     test_shapes_in_one_thread__bullseye_3_9
-    test_shapes_in_one_thread__forky_3_15
     test_shapes_in_one_thread__host_3_11
     test_target_killed_ends_the_run
     test_threads_are_told_apart
-    test_threads_that_come_and_go__host_3_11
 """.split()
 PYTHON_MINORS = (9, 11, 15)
 
@@ -90,10 +84,10 @@ class GuestTest(live.LiveTest):
     def test_chain(self, python):
         """Names, files, first and executing lines, and the share of samples that came."""
         target = self.start(python, "split.py")
-        profile = self.profile_target(target, "-r", RATE_HZ, "-d", "4")
+        profile = self.profile_target(target, "-r", RATE_HZ, "-d", "3")
         target.finish(self)
         cpu_s = profile.report["targets"][0]["cpu_ns"] / 1e9
-        self.assertGreater(cpu_s, 1, "the target hardly ran")
+        self.assertGreater(cpu_s, 0.5, "the target hardly ran")
         self.assertGreaterEqual(profile.samples, 0.7 * RATE_HZ * cpu_s)
         self.assertEqual(profile.report["unresolved"], 0)
         self.assert_mostly_whole(profile)
@@ -109,6 +103,22 @@ class GuestTest(live.LiveTest):
         self.assert_edges(profile, {(None, "<module>"), ("<module>", "main"), ("main", "turn"),
                                     ("main", "uniform"), ("turn", "heavy"), ("turn", "light")})
         self.assertGreater(profile.share("heavy"), profile.share("light"))
+
+    @for_each(guest_pythons)
+    def test_made_code_keeps_its_names(self, python):
+        """f_0007 is in gen_0007.py, from line 7 on, wherever its code object lay."""
+        target = self.start(python, "made.py", "functions")
+        profile = self.profile_target(target, "-r", "1khz", "-d", "2")
+        target.finish(self)
+        made = [f for f in profile.report["functions"] if f["name"].startswith("f_")]
+        self.assertGreater(len(made), target.facts["count"] / 2)
+        for function in made:
+            number = int(function["name"][2:])
+            self.assertEqual((function["file"], function["line"]),
+                             ("gen_%04d.py" % number, number))
+        for line in profile.report["lines"]:
+            if line["name"].startswith("f_"):
+                self.assertIn(line["line"] - int(line["name"][2:]), range(4), line)
 
     def watch_family(self, *options):
         python = live.host_python()
