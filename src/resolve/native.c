@@ -24,6 +24,7 @@ enum {
 	NAMES_MAX_BYTES = 64 << 20, /* a hostile process could make up names without end */
 	PROCESSES_MAX = 1 << 15,
 	KERNEL_REREAD_SECONDS = 10,
+	KERNEL_READ_BYTES = 64 << 10,
 	ANSWER_ADDRESS_BITS = 40,
 };
 
@@ -389,6 +390,7 @@ static void kernel_read(struct native_resolver *resolver, uint64_t now_ns)
 	resolver->kernel_error = -ENOENT;
 	symbols = fopen("/proc/kallsyms", "re");
 	if (symbols) {
+		setvbuf(symbols, NULL, _IOFBF, KERNEL_READ_BYTES);
 		resolver->kernel_error = native_kernel_read(resolver->kernel, symbols);
 		fclose(symbols);
 	}

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Addresses to names, for native and kernel frames, and the native stack itself: unwound from a
- * copy of its top and the registers, by the unwind tables of the files mapped (elfutils), so that
- * builds without frame pointers give true stacks. A stack that cannot be followed to its root is
- * given as far as it is certain and says so; nothing is guessed.
+ * copy of its top and the registers, by the unwind tables of the files mapped, so that builds
+ * without frame pointers give true stacks. A stack that cannot be followed to its root is given as
+ * far as it is certain and says so; nothing is guessed. In particular it ends at code that no file
+ * holds (JIT compilers), and where the copy of the stack ends.
  *
  * One resolver serves all processes; it opens each process's mapped files through /proc/PID and
- * keeps what it parsed. Not thread-safe. Errors: -ESRCH the process is gone, -ENOMEM, -ENOENT no
- * such mapping; the caller shows the frame by its address then.
+ * keeps what it parsed, within bounds. Where a process has code mapped is read at first sight and
+ * kept after its end, until it is forgotten. Not thread-safe. Errors: -ESRCH the process is gone
+ * and was never seen, -ENOMEM, -ENOENT no such mapping; the caller shows the frame by its address
+ * then.
  */
 #ifndef PYBPFPROF_RESOLVE_NATIVE_H
 #define PYBPFPROF_RESOLVE_NATIVE_H
@@ -48,6 +51,11 @@ int native_unwind(struct native_resolver *resolver, pid_t pid,
 /* Strings in *symbol are borrowed until the resolver is freed. */
 int native_symbol_of(struct native_resolver *resolver, pid_t pid, uint64_t address,
 		     struct native_symbol *symbol);
+/*
+ * `object` is "[kernel]" or the module's name in brackets. An address without a name fills *symbol
+ * with "[kernel]" all the same, and says why: -ENOENT none is known, -EPERM the kernel hides its
+ * addresses (kernel.kptr_restrict, or no CAP_SYSLOG).
+ */
 int native_kernel_symbol_of(struct native_resolver *resolver, uint64_t address,
 			    struct native_symbol *symbol);
 

@@ -17,7 +17,7 @@
 
 enum {
 	NATIVE_CFI_MAX_ENTRY_BYTES = 256 << 10,
-	NATIVE_CFI_MAX_ENTRIES = 1 << 18,
+	NATIVE_CFI_MAX_ENTRIES = 1 << 17,
 };
 
 /* One section of entries. */
@@ -35,7 +35,7 @@ struct native_cfi_index {
 struct native_cfi {
 	const struct native_elf *elf; /* borrowed */
 	struct native_cfi_section eh, debug;
-	uint64_t table_offset, table_count, table_base; /* of .eh_frame_hdr; count 0: none */
+	uint64_t table_offset, table_count, table_base;	 /* of .eh_frame_hdr; count 0: none */
 	struct native_cfi_index *eh_index, *debug_index; /* sorted */
 	size_t eh_index_count, debug_index_count;
 	bool eh_indexed, debug_indexed;

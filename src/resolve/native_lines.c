@@ -13,12 +13,12 @@
 #include "resolve/native_line_program.h"
 
 enum {
-	LINES_MAX_BYTES = 64 << 20,	   /* of .debug_line; read once, then unit by unit */
-	LINES_KEPT_MAX_BYTES = 16 << 20,   /* where it is compressed it must be kept whole */
+	LINES_MAX_BYTES = 32 << 20,	 /* of .debug_line; read once, then unit by unit */
+	LINES_KEPT_MAX_BYTES = 16 << 20, /* where it is compressed it must be kept whole */
 	LINES_MAX_SEQUENCES = 1 << 18,
 	LINES_MAX_UNIT_BYTES = 8 << 20,
 	LINES_PATH_BYTES = 4096,
-	LINES_DECODED = 8,		/* units kept decoded */
+	LINES_DECODED = 8,		  /* units kept decoded */
 	LINES_DECODED_MAX_ROWS = 1 << 18, /* in all of them; a unit with more is not kept */
 };
 
@@ -42,11 +42,11 @@ struct line_start {
 struct decoded {
 	uint8_t *bytes; /* of the unit: its names are needed too */
 	struct native_line_unit unit;
-	uint64_t offset; /* of the unit in the section */
+	uint64_t offset;	 /* of the unit in the section */
 	struct line_start *rows; /* sorted by address */
 	size_t count, capacity;
 	size_t sequence_first; /* row of the sequence being decoded */
-	uint64_t used; /* when last, by native_lines.clock */
+	uint64_t used;	       /* when last, by native_lines.clock */
 };
 
 struct native_lines {
@@ -150,8 +150,7 @@ static int index_make(struct native_lines *lines, const uint8_t *bytes, size_t l
 		span_take(&rest, unit_bytes);
 	}
 	if (lines->count)
-		qsort(lines->sequences, lines->count, sizeof(*lines->sequences),
-		      sequences_compare);
+		qsort(lines->sequences, lines->count, sizeof(*lines->sequences), sequences_compare);
 	return lines->count ? 0 : -ENOENT;
 }
 

@@ -25,9 +25,12 @@ static uint8_t rank_of(const Elf64_Sym *symbol)
 	uint8_t rank = symbol->st_size ? 0 : NATIVE_SYMBOL_SIZELESS;
 
 	switch (ELF64_ST_BIND(symbol->st_info)) {
-	case STB_GLOBAL: return rank;
-	case STB_WEAK: return rank + 1;
-	default: return rank + 2;
+	case STB_GLOBAL:
+		return rank;
+	case STB_WEAK:
+		return rank + 1;
+	default:
+		return rank + 2;
 	}
 }
 
@@ -103,15 +106,15 @@ int native_symbols_read(const struct native_elf *elf, struct native_symbols *out
 		return 0;
 	strings = &elf->sections[table->sh_link];
 	count = table->sh_size / sizeof(Elf64_Sym);
-	if (count == 0 || count > 4 * (size_t)NATIVE_SYMBOLS_MAX)
+	if (count == 0 || count > NATIVE_SYMBOLS_MAX)
 		return 0;
 	symbols.strings_offset = strings->sh_offset;
 	symbols.strings_bytes = strings->sh_size;
 	symbols.entries = malloc(count * sizeof(*symbols.entries));
 	if (!symbols.entries)
 		return -ENOMEM;
-	symbols.count = functions_read(elf, table->sh_offset, count, symbols.is_full,
-				       symbols.entries);
+	symbols.count =
+		functions_read(elf, table->sh_offset, count, symbols.is_full, symbols.entries);
 	fitted = realloc(symbols.entries, (symbols.count + 1) * sizeof(*fitted));
 	if (fitted)
 		symbols.entries = fitted;

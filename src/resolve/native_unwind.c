@@ -22,33 +22,54 @@ void native_rows_release(struct native_rows *rows)
 	*rows = (struct native_rows){ 0 };
 }
 
-static size_t slot_of(const struct native_module *module, uint64_t key, size_t slots)
+/* The first of the two slots where a row may be. */
+static size_t pair_of(const struct native_module *module, uint64_t key, size_t slots)
 {
 	uint64_t mixed = (key ^ (uint64_t)module->serial << 40) * 0x9e3779b97f4a7c15ull;
 
-	return mixed >> 32 & (slots - 1);
+	mixed ^= mixed >> 32;
+	mixed *= 0x9e3779b97f4a7c15ull;
+	return mixed >> 40 & (slots - 2);
+}
+
+static bool row_holds(const struct native_row *row, const struct native_module *module,
+		      uint64_t address)
+{
+	return row->module == module->serial && address >= row->address - row->before &&
+	       address <= row->address + row->behind;
+}
+
+/*
+ * The row among the two that is wanted, made now if it is not there: then it takes the place of the
+ * one that came longer ago.
+ */
+static const struct native_row *pair_get(struct native_row pair[2], struct native_module *module,
+					 uint64_t address, bool exact)
+{
+	for (int i = 0; i < 2; i++) {
+		if (exact ? pair[i].address == address && pair[i].module == module->serial :
+			    row_holds(&pair[i], module, address))
+			return &pair[i];
+	}
+	pair[1] = pair[0];
+	native_module_row(module, address, &pair[0]);
+	return &pair[0];
 }
 
 const struct native_row *native_rows_get(struct native_rows *rows, struct native_module *module,
 					 uint64_t address)
 {
-	struct native_row *row = &rows->by_address[slot_of(module, address, NATIVE_ROWS)];
-
-	if (row->address != address || row->module != module->serial)
-		native_module_row(module, address, row);
-	return row;
+	return pair_get(&rows->by_address[pair_of(module, address, NATIVE_ROWS)], module, address,
+			true);
 }
 
 const struct native_row *native_rows_get_near(struct native_rows *rows,
 					      struct native_module *module, uint64_t address)
 {
 	uint64_t piece = address >> NATIVE_PIECE_SHIFT;
-	struct native_row *row = &rows->by_piece[slot_of(module, piece, NATIVE_PIECES)];
 
-	if (row->module != module->serial || address < row->address - row->before ||
-	    address > row->address + row->behind)
-		native_module_row(module, address, row);
-	return row;
+	return pair_get(&rows->by_piece[pair_of(module, piece, NATIVE_PIECES)], module, address,
+			false);
 }
 
 void native_frame_start(struct native_frame_state *frame, const struct native_registers *registers)

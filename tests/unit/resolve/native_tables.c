@@ -127,7 +127,8 @@ Test(native_tables, rows_are_those_of_readelf, .timeout = 120)
 
 		cr_assert_eq(native_elf_open(file_open(files[i]), &check.elf), 0);
 		native_cfi_init(&check.cfi, &check.elf);
-		snprintf(command, sizeof(command), "LC_ALL=C readelf -wF %s 2>/dev/null || true", files[i]);
+		snprintf(command, sizeof(command), "LC_ALL=C readelf -wF %s 2>/dev/null || true",
+			 files[i]);
 		target_each_line(command, row_line, &check);
 		cr_expect_gt(check.checked, 1000u, "%s: %zu", files[i], check.checked);
 		/* Expressions that load twice and the like; there are two in libc. */
@@ -150,22 +151,43 @@ struct expression_case {
 
 /* What linkers put into every file: rsp+8, or 16 behind the push, which ends at byte 11. */
 #define PLT                                                                                        \
-	{ DW_OP_breg7, 8,	   DW_OP_breg16, 0,	      DW_OP_lit15, DW_OP_and,              \
-	  DW_OP_lit11, DW_OP_ge, DW_OP_lit3,	DW_OP_shl, DW_OP_plus }, 11
+	{ DW_OP_breg7, 8,	 DW_OP_breg16, 0,	  DW_OP_lit15, DW_OP_and,                  \
+	  DW_OP_lit11, DW_OP_ge, DW_OP_lit3,   DW_OP_shl, DW_OP_plus },                            \
+		11
 
 Test(native_tables, expressions)
 {
 	static const struct expression_case cases[] = {
 		{ "plt, before", PLT, 0x1020, false, 0, { NATIVE_RSP, false, 8 } },
 		{ "plt, behind", PLT, 0x102b, false, 0, { NATIVE_RSP, false, 16 } },
-		{ "realigned", { DW_OP_breg6, 0x78, DW_OP_deref }, 3, 0, false, 0,
+		{ "realigned",
+		  { DW_OP_breg6, 0x78, DW_OP_deref },
+		  3,
+		  0,
+		  false,
+		  0,
 		  { NATIVE_RBP, true, -8 } },
-		{ "signal", { DW_OP_breg7, 0xa0, 0x01, DW_OP_deref }, 4, 0, false, 0,
+		{ "signal",
+		  { DW_OP_breg7, 0xa0, 0x01, DW_OP_deref },
+		  4,
+		  0,
+		  false,
+		  0,
 		  { NATIVE_RSP, true, 160 } },
-		{ "below the cfa", { DW_OP_plus_uconst, 8 }, 2, 0, true, 0,
+		{ "below the cfa",
+		  { DW_OP_plus_uconst, 8 },
+		  2,
+		  0,
+		  true,
+		  0,
 		  { NATIVE_BASE_CFA, false, 8 } },
-		{ "loads twice", { DW_OP_breg6, 0, DW_OP_deref, DW_OP_deref }, 4, 0, false,
-		  -ENOTSUP, { 0 } },
+		{ "loads twice",
+		  { DW_OP_breg6, 0, DW_OP_deref, DW_OP_deref },
+		  4,
+		  0,
+		  false,
+		  -ENOTSUP,
+		  { 0 } },
 		{ "unknown register", { DW_OP_breg0, 0 }, 2, 0, false, -ENOTSUP, { 0 } },
 		{ "empty stack", { DW_OP_plus }, 1, 0, false, -ENOTSUP, { 0 } },
 		{ "cut operand", { DW_OP_const4u, 1 }, 2, 0, false, -ENOTSUP, { 0 } },
@@ -193,7 +215,8 @@ Test(native_tables, expressions)
 struct names_check {
 	struct target target;
 	struct native_resolver *resolver;
-	uint64_t address, size; /* of the symbol before, to be compared when all its names are known */
+	uint64_t address,
+		size; /* of the symbol before, to be compared when all its names are known */
 	char names[4096];
 	size_t checked, eval_count;
 };
@@ -288,9 +311,8 @@ static void line_line(char *text, void *arg)
 	char *base = strrchr(text, '/');
 
 	cr_assert_not_null(colon, "%s", text);
-	cr_assert_eq(native_symbol_of(check->resolver, check->target.pid, check->address++,
-				      &symbol),
-		     0);
+	cr_assert_eq(
+		native_symbol_of(check->resolver, check->target.pid, check->address++, &symbol), 0);
 	*colon = '\0';
 	check->checked++;
 	/* addr2line says "?" both for line 0 and for none. */
@@ -304,8 +326,11 @@ static void line_line(char *text, void *arg)
 }
 
 static const char *const LINE_COMPILERS[] = {
-	"gcc -O2 -no-pie -gdwarf-5", "gcc -O2 -no-pie -gdwarf-4", "gcc -O0 -no-pie -gdwarf-3",
-	"gcc -O2 -no-pie -gdwarf-5 -gz=zlib", "clang -O2 -no-pie -gdwarf-5",
+	"gcc -O2 -no-pie -gdwarf-5",
+	"gcc -O2 -no-pie -gdwarf-4",
+	"gcc -O0 -no-pie -gdwarf-3",
+	"gcc -O2 -no-pie -gdwarf-5 -gz=zlib",
+	"clang -O2 -no-pie -gdwarf-5",
 	"gcc -O2 -no-pie -gdwarf-5 -ffunction-sections -Wl,--gc-sections",
 };
 
@@ -346,4 +371,53 @@ ParameterizedTest(int *number, native_tables, lines_are_those_of_addr2line)
 	native_resolver_free(check.resolver);
 	target_kill(&check.target);
 	unlink(path);
+}
+
+/* ---- the evaluation loop ---- */
+
+struct cold_check {
+	struct target target;
+	struct native_resolver *resolver;
+	size_t eval_count, other_count;
+};
+
+/* "0000000000401090 t _PyEval_EvalFrameDefault.cold": nm knows, we have it without symbols */
+static void cold_line(char *text, void *arg)
+{
+	struct cold_check *check = arg;
+	struct native_symbol symbol;
+	uint64_t address;
+	char type, name[256];
+	bool is_eval;
+
+	if (sscanf(text, "%" SCNx64 " %c %255s", &address, &type, name) != 3 ||
+	    !strstr(name, ".cold"))
+		return;
+	is_eval = strcmp(name, "_PyEval_EvalFrameDefault.cold") == 0;
+	check->eval_count += is_eval;
+	check->other_count += !is_eval;
+	cr_assert_eq(native_symbol_of(check->resolver, check->target.pid, address + 4, &symbol), 0);
+	cr_expect_eq(symbol.is_eval, is_eval, "%s", name);
+	cr_expect_str_eq(symbol.name, is_eval ? "_PyEval_EvalFrameDefault" : "[unknown]");
+}
+
+Test(native_tables, moved_parts_of_a_stripped_evaluation_loop)
+{
+	struct cold_check check = { .eval_count = 0 };
+	char path[64], stripped[80], command[256];
+
+	target_build("gcc -O2 -no-pie -rdynamic", "eval.c", path, sizeof(path));
+	snprintf(stripped, sizeof(stripped), "%s.stripped", path);
+	snprintf(command, sizeof(command), "strip -o %s %s", stripped, path);
+	cr_assert_eq(system(command), 0);
+	target_start(&check.target, (const char *[]){ stripped, "\1\2", NULL });
+	check.resolver = native_resolver_new();
+	snprintf(command, sizeof(command), "nm -n %s", path);
+	target_each_line(command, cold_line, &check);
+	cr_expect_eq(check.eval_count, 1u);
+	cr_expect_geq(check.other_count, 2u);
+	native_resolver_free(check.resolver);
+	target_kill(&check.target);
+	unlink(path);
+	unlink(stripped);
 }
