@@ -22,14 +22,25 @@ static __always_inline long read_user(void *to, __u32 size, __u64 address)
 #include "pybpfprof/abi.h"
 
 /*
- * Bounds a length where the verifier can see it: the compiler must not move the comparison away
- * from the use, or do it on a copy the verifier does not connect with this one.
+ * Bounds a __u64 length where the verifier can see it. The comparison and the register that it bounds
+ * must not come apart: left to itself, the compiler puts the length on the stack, compares a copy and
+ * takes it back from the stack. That the two are the same is known to later verifiers, not to that of
+ * Linux 6.1.
  */
+#ifdef PYTHON_READ_FAKE
 #define BOUND(length, limit)                                                                       \
 	do {                                                                                       \
-		asm volatile("" : "+r"(length));                                                   \
 		if ((length) > (limit))                                                            \
 			(length) = (limit);                                                        \
 	} while (0)
+#else
+#define BOUND(length, limit)                                                                       \
+	do {                                                                                       \
+		_Static_assert(sizeof(length) == 8, "compared as 64 bits");                        \
+		asm volatile("if %0 <= %1 goto +1\n%0 = %1"                                        \
+			     : "+r"(length)                                                        \
+			     : "ri"((__u64)(limit)));                                              \
+	} while (0)
+#endif
 
 #endif
