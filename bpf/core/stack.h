@@ -30,7 +30,7 @@ struct stack_scratch {
 	__u32 busy;
 	__u32 status; /* enum drop_reason */
 	__u32 count;
-	__u32 reserved;
+	__u32 unproven; /* 3.11, 3.12: not yet seen to lead to thread.outer */
 	struct thread_state thread;
 	struct code_head head;
 	struct walk walk;
@@ -61,6 +61,39 @@ static __always_inline void code_self_read(const struct python_target *target,
 		record->self_type = value;
 }
 
+enum { CODE_NAMES_BYTES = ABI_NAME_BYTES + ABI_QUALNAME_BYTES + ABI_FILENAME_BYTES };
+
+/* The three texts, one behind the other; *end is where the last one ends. */
+static __always_inline __u32 code_texts_read(const struct python_target *target,
+					     const struct code_head *head,
+					     struct record_code *record, __u64 *end)
+{
+	const struct python_layout *layout = &target->layout;
+	__u64 offset;
+	__u32 error;
+
+	error = code_text_read(target, code_field(head, layout->code_name), &record->name_text,
+			       record->texts, ABI_NAME_BYTES);
+	if (error)
+		return error;
+	offset = record->name_text.bytes;
+	__builtin_memset(&record->qualname_text, 0, sizeof(record->qualname_text));
+	if (layout->code_qualname != ABI_NO_OFFSET) {
+		BOUND(offset, ABI_NAME_BYTES);
+		error = code_text_read(target, code_field(head, layout->code_qualname),
+				       &record->qualname_text, record->texts + offset,
+				       ABI_QUALNAME_BYTES);
+		if (error)
+			return error;
+		offset += record->qualname_text.bytes;
+	}
+	BOUND(offset, ABI_NAME_BYTES + ABI_QUALNAME_BYTES);
+	error = code_text_read(target, code_field(head, layout->code_filename),
+			       &record->filename_text, record->texts + offset, ABI_FILENAME_BYTES);
+	*end = offset + record->filename_text.bytes;
+	return error;
+}
+
 /*
  * Sends the names of the code object in scratch->head. 0 or the reason it could not be; *code_id is
  * then meaningless.
@@ -73,7 +106,7 @@ static __always_inline __u32 code_send(const struct python_target *target,
 	struct code_head *head = &scratch->head;
 	struct record_code *record = &scratch->code;
 	__u64 table = code_field(head, layout->code_linetable);
-	__u64 length = 0, bytes;
+	__u64 length = 0, offset = 0, bytes;
 	__u32 error;
 
 	header_fill(&record->header, RECORD_CODE, bpf_ktime_get_ns(), target->serial);
@@ -83,22 +116,9 @@ static __always_inline __u32 code_send(const struct python_target *target,
 	record->firstlineno = code_field32(head, layout->code_firstlineno);
 	record->flags = code_field32(head, layout->code_flags);
 	record->reserved = 0;
-	error = code_text_read(target, code_field(head, layout->code_name), &record->name_text,
-			       record->name, sizeof(record->name));
+	error = code_texts_read(target, head, record, &offset);
 	if (error)
 		return error;
-	error = code_text_read(target, code_field(head, layout->code_filename),
-			       &record->filename_text, record->filename, sizeof(record->filename));
-	if (error)
-		return error;
-	__builtin_memset(&record->qualname_text, 0, sizeof(record->qualname_text));
-	if (layout->code_qualname != ABI_NO_OFFSET) {
-		error = code_text_read(target, code_field(head, layout->code_qualname),
-				       &record->qualname_text, record->qualname,
-				       sizeof(record->qualname));
-		if (error)
-			return error;
-	}
 	code_self_read(target, scratch, record);
 	record->linetable = table + layout->bytes_data;
 	if (read_user(&length, 8, table + layout->bytes_size))
@@ -106,12 +126,14 @@ static __always_inline __u32 code_send(const struct python_target *target,
 	record->linetable_length = length > 0x7fffffff ? 0x7fffffff : (__u32)length;
 	bytes = length;
 	BOUND(bytes, ABI_LINETABLE_BYTES);
-	if (bytes && read_user(record->table, bytes, record->linetable))
+	BOUND(offset, CODE_NAMES_BYTES);
+	if (bytes && read_user(record->texts + offset, bytes, record->linetable))
 		return DROP_NAME_UNREADABLE;
 	record->linetable_bytes = bytes;
 	record->code_id = __sync_fetch_and_add(&next_code_id, 1) + 1;
-	BOUND(bytes, ABI_LINETABLE_BYTES);
-	if (emit(record, __builtin_offsetof(struct record_code, table) + bytes))
+	bytes += offset;
+	BOUND(bytes, ABI_CODE_TEXT_BYTES);
+	if (emit(record, __builtin_offsetof(struct record_code, texts) + bytes))
 		return DROP_NAME_LOST;
 	*code_id = record->code_id;
 	return DROP_NONE;
@@ -217,6 +239,39 @@ remember:
 	return DROP_NONE;
 }
 
+/* The frames seen so far end where C entered; do they lead to the frame that called C? */
+static __always_inline bool stack_disproved(struct stack_scratch *scratch)
+{
+	if (scratch->walk.next != scratch->thread.outer)
+		return true;
+	scratch->unproven = 0;
+	return false;
+}
+
+/*
+ * The walk cannot go on. Where its beginning was never proven it was no stack at all: a call from C
+ * was just being made, and the stack is its caller's. Else it ends here, for that reason.
+ */
+static __always_inline int stack_restart(struct stack_scratch *scratch, __u32 reason)
+{
+	if (!scratch->unproven) {
+		scratch->status = reason;
+		return 1;
+	}
+	scratch->unproven = 0;
+	scratch->count = 0;
+	/* Nobody below: then what told so was not filled yet either. */
+	scratch->status = scratch->thread.outer ? DROP_NONE : DROP_THREAD_STATE_UNREADABLE;
+	walk_start(&scratch->walk, scratch->thread.outer);
+	return 0;
+}
+
+/* The root was reached: whatever went wrong with single names, the stack is whole. */
+static __always_inline int stack_end(struct stack_scratch *scratch)
+{
+	return scratch->unproven ? stack_restart(scratch, DROP_NONE) : 1;
+}
+
 /*
  * One raw frame into scratch->frames. Not inline: the verifier then checks it once, not once for each of
  * the hundreds of rounds of the loop that calls it. 0: go on; 1: the walk is over.
@@ -231,24 +286,26 @@ __noinline int stack_step(const struct python_target *target, struct stack_scrat
 		return 1;
 	switch (walk_step(target, &scratch->walk)) {
 	case WALK_END:
-		return 1;
+		return stack_end(scratch);
 	case WALK_UNREADABLE:
-		scratch->status = DROP_FRAME_UNREADABLE;
-		return 1;
+		return stack_restart(scratch, DROP_FRAME_UNREADABLE);
 	case WALK_SENTINEL:
 		/* 3.12+: C entered the interpreter at the frame seen just before. */
 		if (scratch->count && scratch->count <= ABI_STACK_FRAMES)
 			scratch->record.frames[scratch->count - 1].code_id |= FRAME_ENTRY_BIT;
-		return 0;
+		return scratch->unproven && stack_disproved(scratch) ?
+			       stack_restart(scratch, DROP_NONE) :
+			       0;
 	case WALK_FRAME:
 		break;
 	}
+	/* 3.11: the frame itself says that C entered there. */
+	if (scratch->unproven && scratch->walk.is_entry && stack_disproved(scratch))
+		return stack_restart(scratch, DROP_NONE);
 	error = code_find(target, scratch, &value);
 	/* A name that could not be sent is one frame unresolved; what is no code object ends it. */
-	if (error == DROP_CODE_UNREADABLE || error == DROP_CODE_FORGED) {
-		scratch->status = error;
-		return 1;
-	}
+	if (error == DROP_CODE_UNREADABLE || error == DROP_CODE_FORGED)
+		return stack_restart(scratch, error);
 	if (error)
 		scratch->status = error;
 	if (!walk_lasti(target, &scratch->walk, value.first_bytes, &frame.lasti))
@@ -274,6 +331,7 @@ static __always_inline bool stack_walk(const struct python_target *target,
 	if (!scratch->thread.address)
 		return false;
 	scratch->status = scratch->thread.error;
+	scratch->unproven = scratch->thread.has_outer;
 	walk_start(&scratch->walk, scratch->thread.frame);
 	for (__u32 i = 0; i < ABI_WALK_FRAMES; i++) {
 		if (scratch->count >= ABI_STACK_FRAMES)

@@ -19,8 +19,8 @@ int code__death(struct pt_regs *ctx)
 		return 0;
 	key.code = PT_REGS_PARM1(ctx);
 	key.serial = target->serial;
-	/* Only code objects somebody saw are in the map; the others need nothing. */
-	if (!bpf_map_delete_elem(&codes, &key))
-		__sync_fetch_and_add(&code_epoch, 1);
+	bpf_map_delete_elem(&codes, &key);
+	/* Whether or not it was there: a CPU may remember what the map has given up for space. */
+	__sync_fetch_and_add(&code_epoch, 1);
 	return 0;
 }

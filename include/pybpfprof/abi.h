@@ -24,6 +24,8 @@ enum {
 	ABI_QUALNAME_BYTES = 512,
 	ABI_FILENAME_BYTES = 1024,
 	ABI_LINETABLE_BYTES = 8192,
+	ABI_CODE_TEXT_BYTES =
+		ABI_NAME_BYTES + ABI_QUALNAME_BYTES + ABI_FILENAME_BYTES + ABI_LINETABLE_BYTES,
 	ABI_USER_STACK_BYTES = 16384, /* copied for native unwinding (-n) */
 	ABI_LOCATOR_STEPS = 3,
 };
@@ -216,12 +218,10 @@ struct record_code {
 	struct record_text name_text;
 	struct record_text qualname_text;
 	struct record_text filename_text;
-	char name[ABI_NAME_BYTES];
-	char qualname[ABI_QUALNAME_BYTES];
-	char filename[ABI_FILENAME_BYTES];
-	char table[ABI_LINETABLE_BYTES]; /* last: sent with only `linetable_bytes` */
+	/* Name, qualified name, file name, line table, each right behind the last; only they sent. */
+	char texts[ABI_CODE_TEXT_BYTES];
 };
-ABI_ASSERT_SIZE(struct record_code, 24 + 48 + 24 + 24 + 256 + 512 + 1024 + 8192);
+ABI_ASSERT_SIZE(struct record_code, 24 + 48 + 24 + 24 + ABI_CODE_TEXT_BYTES);
 
 /* Kernel addresses, user registers and a copy of the user stack's top, for -n and -k. */
 struct record_native {

@@ -24,7 +24,7 @@
  * A run of samples this long must fit between two drains, many times over. The first native or kernel
  * frame makes user space read symbols, of which a kernel has 200,000: a second on a slow machine.
  */
-enum { RING_BYTES_DEFAULT = 1 << 20, RING_BYTES_STACKS = 1 << 24 };
+enum { RING_BYTES_DEFAULT = 1 << 22, RING_BYTES_STACKS = 1 << 24 };
 
 static const char *const FAMILY_PREFIX[] = {
 #define X(id, prefix) [PROBE_##id] = prefix,
@@ -133,8 +133,11 @@ static int on_ring_record(void *arg, void *record, size_t size)
 {
 	struct capture *capture = arg;
 
-	capture->drained++;
-	return capture->on_record(capture->on_record_arg, record, size);
+	int error = capture->on_record(capture->on_record_arg, record, size);
+
+	if (!error && ++capture->drained >= CAPTURE_DRAIN_RECORDS)
+		error = -ECANCELED; /* libbpf would go on for as long as records come */
+	return error;
 }
 
 static int capture_cgroup_set(struct capture *capture)
@@ -379,7 +382,7 @@ int capture_drain(struct capture *capture, int timeout_ms, int other_fd,
 	capture->drained = 0;
 	/* Not ring_buffer__poll(): most records never signal, they are there all the same. */
 	error = ring_buffer__consume(capture->ring);
-	return error < 0 ? error : capture->drained;
+	return error < 0 && capture->drained < CAPTURE_DRAIN_RECORDS ? error : capture->drained;
 }
 
 int capture_stats(struct capture *capture, struct kernel_stats *sum)

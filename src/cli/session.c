@@ -24,9 +24,10 @@ enum {
 	/* The ring is drained when it can be half full at the worst, within these bounds. */
 	DRAIN_MIN_MS = 10,
 	DRAIN_MAX_MS = 200,
-	DRAIN_RING_BYTES = 1 << 19,
+	DRAIN_RING_BYTES = 1 << 20,
 	END_DRAIN_MS = 10,
 	END_DRAINS_MAX = 10,
+	END_BACKLOG_DRAINS_MAX = 128, /* more records than the largest ring holds */
 	CPU_READ_PERIOD_NS = 1000000000, /* the targets' CPU time for the live line */
 };
 
@@ -344,6 +345,16 @@ static void stats_take(struct session *session)
 	profile->cost.target_ns = stats.target_ns;
 	for (int reason = 0; reason < DROP_COUNT; reason++)
 		profile->lost[reason] += stats.drops[reason];
+}
+
+/* Everything made up to now. While the probes are in place there may always be more: bounded. */
+static int backlog_drain(struct session *session)
+{
+	int drained = CAPTURE_DRAIN_RECORDS;
+
+	for (int i = 0; i < END_BACKLOG_DRAINS_MAX && drained == CAPTURE_DRAIN_RECORDS; i++)
+		drained = capture_drain(session->capture, 0, -1, on_record, session);
+	return drained;
 }
 
 /* What just ended has its last CPU time counted a moment later: that is waited for, shortly. */

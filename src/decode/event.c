@@ -23,14 +23,15 @@ static bool text_sound(const struct record_text *text, size_t room)
 
 static bool code_sound(const struct record_code *code, size_t size)
 {
-	const size_t fixed = offsetof(struct record_code, table);
+	const size_t fixed = offsetof(struct record_code, texts);
 
 	return size >= fixed && code->linetable_bytes <= ABI_LINETABLE_BYTES &&
-	       size >= fixed + code->linetable_bytes &&
 	       code->linetable_bytes <= code->linetable_length &&
-	       text_sound(&code->name_text, sizeof(code->name)) &&
-	       text_sound(&code->qualname_text, sizeof(code->qualname)) &&
-	       text_sound(&code->filename_text, sizeof(code->filename));
+	       text_sound(&code->name_text, ABI_NAME_BYTES) &&
+	       text_sound(&code->qualname_text, ABI_QUALNAME_BYTES) &&
+	       text_sound(&code->filename_text, ABI_FILENAME_BYTES) &&
+	       size >= fixed + code->name_text.bytes + code->qualname_text.bytes +
+			       code->filename_text.bytes + code->linetable_bytes;
 }
 
 static bool native_sound(const struct record_native *native, size_t size)

@@ -21,6 +21,28 @@ struct event {
 	};
 };
 
+/* The parts of a RECORD_CODE that passed, as long as its record_texts tell; not NUL-terminated. */
+static inline const char *event_code_name(const struct record_code *code)
+{
+	return code->texts;
+}
+
+static inline const char *event_code_qualname(const struct record_code *code)
+{
+	return code->texts + code->name_text.bytes;
+}
+
+static inline const char *event_code_filename(const struct record_code *code)
+{
+	return event_code_qualname(code) + code->qualname_text.bytes;
+}
+
+/* Of `linetable_bytes`. */
+static inline const char *event_code_table(const struct record_code *code)
+{
+	return event_code_filename(code) + code->filename_text.bytes;
+}
+
 /* 0; -EBADMSG: sizes or counts make no sense; -ENOTSUP: a kind we do not know. */
 int event_decode(const void *record, size_t size, struct event *event);
 

@@ -130,14 +130,14 @@ static uint32_t table_add(struct codes *codes, const struct record_code *code, p
 	char *whole;
 
 	if (code->linetable_bytes == length || length > TABLE_BYTES_MAX)
-		return intern_add(codes->tables, code->table, code->linetable_bytes);
+		return intern_add(codes->tables, event_code_table(code), code->linetable_bytes);
 	whole = malloc(length);
 	if (!whole)
 		return UINT32_MAX;
 	/* Still the same table, if its beginning is what the kernel saw. */
 	if (memory_read(pid, code->linetable, whole, length) ||
-	    memcmp(whole, code->table, code->linetable_bytes) != 0)
-		table = intern_add(codes->tables, code->table, code->linetable_bytes);
+	    memcmp(whole, event_code_table(code), code->linetable_bytes) != 0)
+		table = intern_add(codes->tables, event_code_table(code), code->linetable_bytes);
 	else
 		table = intern_add(codes->tables, whole, length);
 	free(whole);
@@ -183,16 +183,16 @@ static uint32_t function_add(struct codes *codes, const struct record_code *code
 	struct buffer text;
 
 	buffer_init(&text);
-	name_append(&text, &code->filename_text, code->filename);
+	name_append(&text, &code->filename_text, event_code_filename(code));
 	function.file = intern_add(strings, text.bytes ? text.bytes : "", text.length);
 	buffer_clear(&text);
 	module_append(code, process, intern_get(strings, function.file), &text);
 	function.module = intern_add(strings, text.bytes ? text.bytes : "", text.length);
 	buffer_clear(&text);
 	if (code->qualname_text.kind)
-		name_append(&text, &code->qualname_text, code->qualname);
+		name_append(&text, &code->qualname_text, event_code_qualname(code));
 	else
-		name_append(&text, &code->name_text, code->name);
+		name_append(&text, &code->name_text, event_code_name(code));
 	function.name = intern_add(strings, text.bytes ? text.bytes : "", text.length);
 	if (code->qualname_text.kind)
 		function.class_name =

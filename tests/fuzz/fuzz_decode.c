@@ -52,6 +52,8 @@ static void text_make(struct record_text *text, char *to, size_t room, const str
 
 static size_t record_make(union any_record *record, unsigned int kind, const struct input *input)
 {
+	char *text = record->code.texts;
+
 	memset(record, 0, sizeof(*record));
 	record->header.kind = (uint16_t)kind;
 	switch (kind) {
@@ -61,16 +63,17 @@ static size_t record_make(union any_record *record, unsigned int kind, const str
 	case RECORD_CODE:
 		record->code.code_id = 1;
 		record->code.firstlineno = 1;
-		text_make(&record->code.name_text, record->code.name, ABI_NAME_BYTES, input);
-		text_make(&record->code.qualname_text, record->code.qualname, ABI_QUALNAME_BYTES,
-			  input);
-		text_make(&record->code.filename_text, record->code.filename, ABI_FILENAME_BYTES,
-			  input);
+		text_make(&record->code.name_text, text, ABI_NAME_BYTES, input);
+		text += record->code.name_text.bytes;
+		text_make(&record->code.qualname_text, text, ABI_QUALNAME_BYTES, input);
+		text += record->code.qualname_text.bytes;
+		text_make(&record->code.filename_text, text, ABI_FILENAME_BYTES, input);
+		text += record->code.filename_text.bytes;
 		record->code.linetable_bytes = record->code.name_text.bytes;
 		record->code.linetable_length = record->code.name_text.bytes;
 		if (input->length)
-			memcpy(record->code.table, input->bytes, record->code.linetable_bytes);
-		return offsetof(struct record_code, table) + record->code.linetable_bytes;
+			memcpy(text, input->bytes, record->code.linetable_bytes);
+		return (size_t)(text - (char *)record) + record->code.linetable_bytes;
 	case RECORD_NATIVE:
 		record->native.kernel_count = 2;
 		record->native.stack_bytes = 64;

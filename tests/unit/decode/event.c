@@ -70,7 +70,7 @@ Test(event, a_code_record_needs_lengths_that_fit)
 		code->linetable_bytes = CASES[i].table_bytes;
 		code->linetable_length = CASES[i].table_length;
 		code->name_text = CASES[i].name;
-		cr_expect_eq(decode_exactly(code, offsetof(struct record_code, table) + 8, &event),
+		cr_expect_eq(decode_exactly(code, offsetof(struct record_code, texts) + 11, &event),
 			     CASES[i].error, "%s", CASES[i].what);
 	}
 	free(code);

@@ -383,7 +383,8 @@ Test(walk, texts_are_bounded_whatever_they_say)
 
 #define FSBASE (HEAP + 0x2000)
 #define TSTATE (HEAP + 0xa000)
-#define CFRAME (HEAP + 0xb000)
+#define CFRAME (HEAP + 0xc000)
+#define CFRAME_OUTER (HEAP + 0xc400)
 
 static void thread_make(void)
 {
@@ -391,6 +392,8 @@ static void thread_make(void)
 	memory_put64(&memory, TSTATE + TARGET_3_11.layout.tstate_thread_id, FSBASE);
 	memory_put64(&memory, TSTATE + TARGET_3_11.layout.tstate_frame, CFRAME);
 	memory_put64(&memory, CFRAME + TARGET_3_11.layout.cframe_current_frame, frame_at(3));
+	memory_put64(&memory, CFRAME + TARGET_3_11.layout.cframe_current_frame + 8, CFRAME_OUTER);
+	memory_put64(&memory, CFRAME_OUTER + TARGET_3_11.layout.cframe_current_frame, frame_at(1));
 }
 
 Test(walk, finds_the_thread_state_of_a_thread)
@@ -401,6 +404,36 @@ Test(walk, finds_the_thread_state_of_a_thread)
 	thread_state_find(&TARGET_3_11, &state, FSBASE);
 	cr_expect_eq(state.address, TSTATE);
 	cr_expect_eq(state.frame, frame_at(3));
+	cr_expect(state.has_outer);
+	cr_expect_eq(state.outer, frame_at(1), "the frame that called C");
+}
+
+Test(walk, a_call_from_c_not_yet_made_is_an_error_not_a_stack)
+{
+	static const uint64_t GARBAGE[] = { 0, 0x10, HEAP, CHUNK, CFRAME - 64, ~0ull };
+
+	for (size_t i = 0; i < sizeof(GARBAGE) / sizeof(*GARBAGE); i++) {
+		struct thread_state state;
+
+		thread_make();
+		memory_put64(&memory, CFRAME + TARGET_3_11.layout.cframe_current_frame + 8,
+			     GARBAGE[i]);
+		thread_state_find(&TARGET_3_11, &state, FSBASE);
+		cr_expect_eq(state.frame, 0, "%lx", GARBAGE[i]);
+		cr_expect_eq(state.error, DROP_THREAD_STATE_UNREADABLE, "%lx", GARBAGE[i]);
+	}
+}
+
+Test(walk, the_first_cframe_lies_in_the_thread_state)
+{
+	struct thread_state state;
+
+	thread_make();
+	memory_put64(&memory, TSTATE + TARGET_3_11.layout.tstate_frame, TSTATE + 336);
+	thread_state_find(&TARGET_3_11, &state, FSBASE);
+	cr_expect_eq(state.error, DROP_NONE);
+	cr_expect_eq(state.frame, 0);
+	cr_expect_not(state.has_outer);
 }
 
 Test(walk, a_stale_slot_is_nobodys_thread_state)
