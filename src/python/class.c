@@ -52,9 +52,11 @@ static bool value_has(pid_t pid, unsigned int minor, uint64_t value, uint64_t co
 static int defining_class(pid_t pid, const struct layout *layout, unsigned int minor, uint64_t type,
 			  const struct python_method *method, uint64_t *found)
 {
-	uint64_t mro, count, each, dict, value;
+	uint64_t name, mro, count, each, dict, value;
 
-	if (!type || memory_read_u64(pid, type + TYPE_MRO, &mro) || !mro ||
+	/* The code's name and the class dict's key are one interned object. */
+	if (!type || memory_read_u64(pid, method->code + layout->walk.code_name, &name) ||
+	    memory_read_u64(pid, type + TYPE_MRO, &mro) || !mro ||
 	    memory_read_u64(pid, mro + TUPLE_SIZE, &count))
 		return -ENODATA;
 	for (uint64_t i = 0; i < count && i < CLASSES_MAX; i++) {

@@ -9,7 +9,6 @@
 
 struct python_method {
 	uint64_t code;	    /* address of the code object */
-	const char *name;   /* its co_name */
 	uint64_t self;	    /* first argument of a call */
 	uint64_t self_type; /* its type */
 };

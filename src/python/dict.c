@@ -12,6 +12,7 @@ enum {
 	KEYS_HEAD_BYTES = 40,
 	ENTRIES_MAX = 4096,
 	INDEX_MAX_BYTES = 1 << 20,
+	ENTRIES_AT_ONCE = 64,
 	ENTRY_WORDS = 3, /* hash, key, value; where all keys are str from 3.11: key, value */
 };
 
@@ -77,24 +78,58 @@ static bool key_is(pid_t pid, const struct layout *layout, uint64_t key, const c
 	       memcmp(text, name, length) == 0;
 }
 
-int dict_find(pid_t pid, const struct layout *layout, uint64_t dict, const char *key,
-	      size_t entry_limit, uint64_t *value)
+/* A key known by its address (an interned str is the same object everywhere), or by its text. */
+struct wanted {
+	uint64_t address;
+	const char *text;
+};
+
+static bool is_wanted(pid_t pid, const struct layout *layout, uint64_t key,
+		      const struct wanted *wanted)
 {
-	uint64_t entry[ENTRY_WORDS];
+	return wanted->text ? key_is(pid, layout, key, wanted->text) : key == wanted->address;
+}
+
+static int wanted_find(pid_t pid, const struct layout *layout, uint64_t dict,
+		       const struct wanted *wanted, size_t entry_limit, uint64_t *value)
+{
+	uint64_t words[ENTRIES_AT_ONCE * ENTRY_WORDS];
 	struct entries entries;
+	size_t count, left;
 	int err = entries_find(pid, layout, dict, &entries);
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < entries.count && i < entry_limit; i++) {
-		uint64_t at = entries.address + i * entries.words * sizeof(*entry);
-
-		if (memory_read(pid, at, entry, entries.words * sizeof(*entry)))
+	left = entries.count < entry_limit ? entries.count : entry_limit;
+	for (; left; left -= count, entries.address += count * entries.words * sizeof(*words)) {
+		count = left < ENTRIES_AT_ONCE ? left : ENTRIES_AT_ONCE;
+		if (memory_read(pid, entries.address, words,
+				count * entries.words * sizeof(*words)))
 			return -EUCLEAN;
-		if (!key_is(pid, layout, entry[entries.key_word], key))
-			continue;
-		*value = entry[entries.key_word + 1];
-		return 0;
+		for (size_t i = 0; i < count; i++) {
+			const uint64_t *entry = &words[i * entries.words];
+
+			if (!is_wanted(pid, layout, entry[entries.key_word], wanted))
+				continue;
+			*value = entry[entries.key_word + 1];
+			return 0;
+		}
 	}
 	return -ENODATA;
+}
+
+int dict_find(pid_t pid, const struct layout *layout, uint64_t dict, const char *key,
+	      size_t entry_limit, uint64_t *value)
+{
+	const struct wanted wanted = { .text = key };
+
+	return wanted_find(pid, layout, dict, &wanted, entry_limit, value);
+}
+
+int dict_find_interned(pid_t pid, const struct layout *layout, uint64_t dict, uint64_t key,
+		       size_t entry_limit, uint64_t *value)
+{
+	const struct wanted wanted = { .address = key };
+
+	return wanted_find(pid, layout, dict, &wanted, entry_limit, value);
 }

@@ -16,5 +16,8 @@
  */
 int dict_find(pid_t pid, const struct layout *layout, uint64_t dict, const char *key,
 	      size_t entry_limit, uint64_t *value);
+/* The same for a key that is the very object at `key`, as interned names are. */
+int dict_find_interned(pid_t pid, const struct layout *layout, uint64_t dict, uint64_t key,
+		       size_t entry_limit, uint64_t *value);
 
 #endif

@@ -159,11 +159,10 @@ static void module_append(const struct record_code *code, const struct codes_pro
 
 /* <= 3.10: the name alone is no qualified name; the class is asked for. */
 static uint32_t class_ask(struct codes *codes, const struct record_code *code,
-			  const struct codes_process *process, const char *name)
+			  const struct codes_process *process)
 {
 	const struct python_method method = {
 		.code = code->code,
-		.name = name,
 		.self = code->self,
 		.self_type = code->self_type,
 	};
@@ -199,8 +198,7 @@ static uint32_t function_add(struct codes *codes, const struct record_code *code
 			intern_add(strings, text.bytes ? text.bytes : "",
 				   name_class_length(intern_get(strings, function.name)));
 	else
-		function.class_name =
-			class_ask(codes, code, process, intern_get(strings, function.name));
+		function.class_name = class_ask(codes, code, process);
 	if (buffer_error(&text)) {
 		buffer_release(&text);
 		return PROFILE_NONE;
