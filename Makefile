@@ -186,8 +186,8 @@ check-live: all ## only the live tests (root)
 check-kernels: all ## live tests on Debian's own kernels in QEMU (slow)
 	scripts/check-kernels
 
-bench: all ## measure what pybpfprof costs; writes docs/overhead.md (root)
-	scripts/bench
+bench: all ## measure what pybpfprof costs; writes docs/overhead.md (root); BENCH=quick for 2 min
+	scripts/bench $(BENCH)
 
 test-pythons: ## make the Debian roots with the Pythons that tests use (root)
 	scripts/test-pythons

@@ -12,6 +12,7 @@ import statistics
 import struct
 import subprocess
 import tempfile
+import textwrap
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -33,6 +34,23 @@ def spread(values, form="%.3f"):
         return "-"
     return "%s (%s - %s)" % tuple(form % v for v in (statistics.median(values), values[0],
                                                      values[-1]))
+
+
+def table_head(*columns):
+    return ["| %s |" % " | ".join(columns), "|---" * len(columns) + "|"]
+
+
+def prose(text):
+    """One paragraph, as lines."""
+    return textwrap.wrap(" ".join(text.split()), 100, break_long_words=False)
+
+
+def median_between(values):
+    """Bounds between which the true median lies, 19 times in 20 (by the ranks of the values)."""
+    values = sorted(values)
+    reach = 0.98 * len(values) ** 0.5
+    low, high = int((len(values) - 1) / 2 - reach), -int(-((len(values) - 1) / 2 + reach) // 1)
+    return values[max(0, low)], values[min(len(values) - 1, high)]
 
 
 def log(text):
@@ -63,13 +81,19 @@ def memory_kib(pid):
     return (fields["VmRSS"], fields["VmHWM"]) if len(fields) == 2 else None
 
 
+def steal_s():
+    """Seconds all CPUs together were taken away by the hypervisor."""
+    with open("/proc/stat") as file:
+        return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def load():
     with open("/proc/loadavg") as file:
         return float(file.read().split()[0])
 
 
 class EmptyClock:
-    """A perf cpu-clock event on each CPU that nobody listens to: the bare price of being sampled."""
+    """A perf cpu-clock event on each CPU that nobody listens to: what any sampling costs."""
 
     def __init__(self, rate_hz):
         libc = ctypes.CDLL(None, use_errno=True)
@@ -187,13 +211,15 @@ class Target:
 # ---- profilers ----
 
 class Profiler:
-    """pybpfprof, attached and sampling when the constructor returns: it has found `sees` Pythons."""
+    """pybpfprof; when the constructor returns it samples and has found `sees` Pythons."""
+
+    program = PYBPFPROF
 
     def __init__(self, *args, sees=1):
         self.report_file = tempfile.NamedTemporaryFile(prefix="pybpfprof-bench-", suffix=".json")
         self.start_ns = time.time_ns()
         self.process = subprocess.Popen(
-            [PYBPFPROF, "-v", "-f", "json", "-o", self.report_file.name, *map(str, args)],
+            [self.program, "-v", "-f", "json", "-o", self.report_file.name, *map(str, args)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
         self.pid = self.process.pid
         self.words = Lines(self.process.stderr, "pybpfprof")
@@ -248,6 +274,13 @@ def incomplete(report):
     return report["partial"]["total"] + report["lost"]["total"]
 
 
+def reasons(report):
+    """`4 (frame_unreadable 4)`"""
+    found = ["%s %d" % (reason, count) for key in ("lost", "partial")
+             for reason, count in report[key].items() if count and reason != "total"]
+    return "%d%s" % (incomplete(report), " (%s)" % ", ".join(found) if found else "")
+
+
 class Bench:
     """One run: its Pythons, its size, what was found."""
 
@@ -256,7 +289,10 @@ class Bench:
         self.pythons = pythons_find()
         self.last_cpu = max(os.sched_getaffinity(0))
         self.sections = []  # texts of the document
-        self.verdicts = []  # (what, budget, measured, kept)
+        self.verdicts = []  # (what, budget, measured, word)
+        # Whoever builds anew meanwhile shall not change what is measured.
+        self.programs = tempfile.TemporaryDirectory(prefix="pybpfprof-bench-")
+        Profiler.program = shutil.copy2(PYBPFPROF, self.programs.name)
 
     def python(self, name):
         """Debian's own of that version, first of all."""
@@ -269,9 +305,20 @@ class Bench:
         return [python for python in self.pythons if python.name in ("host-3.11", "forky-3.15")]
 
     def judge(self, what, budget, measured, kept):
-        self.verdicts.append((what, budget, measured, kept))
-        log("%s: %s (budget %s)%s" % (what, measured, budget, "" if kept else "  MISSED"))
+        """kept: True, False, or None where the noise is larger than what was to be measured."""
+        word = {True: "kept", False: "**missed**", None: "undecided"}[kept]
+        self.verdicts.append((what, budget, measured, word))
+        log("%s: %s (budget %s) %s" % (what, measured, budget, word))
+
+    def judge_median(self, what, budget, limit, values, form):
+        low, high = median_between(values)
+        kept = True if high <= limit else False if low > limit else None
+        if len(values) < 6:
+            kept = None
+        self.judge(what, budget, "%s, the median is in %s" % (
+            spread(values, form), " - ".join((form % low, form % high))), kept)
 
     def close(self):
         for python in self.pythons:
             python.clean()
+        self.programs.cleanup()

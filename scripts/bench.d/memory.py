@@ -4,7 +4,7 @@ import re
 import statistics
 import time
 
-from lab import Profiler, Target, log, memory_kib, spread
+from lab import Profiler, Target, log, memory_kib, prose, spread, table_head
 
 FUNCTIONS = 10000
 PROCESSES = 50
@@ -13,9 +13,9 @@ CLOCK_S = 1.5
 
 def many_functions(bench):
     seconds = 4 if bench.quick else 6
-    lines = ["| Python | functions in the report | samples | resident while sampling, MiB | peak, the "
-             "report's making included, MiB | of functions not yet named when seen |",
-             "|---|---|---|---|---|---|"]
+    lines = table_head("Python", "functions in the report", "samples",
+                       "resident while sampling, MiB", "peak, the report's making included, MiB",
+                       "samples with an incomplete stack")
     for python in bench.pair_of_pythons():
         with Target(python, "many.py", FUNCTIONS, cpu=bench.last_cpu) as target, \
                 Profiler("-p", target.pid, "-r", "10khz") as profiler:
@@ -81,8 +81,8 @@ def measure(bench):
     first = first_samples(bench)
     bench.sections.append("\n".join(
         ["## Memory, and the way to the first sample", "",
-         "A generated program whose %d functions run 0.15 ms each in turn, sampled at 10 kHz. "
-         "VmRSS and VmHWM of pybpfprof." % FUNCTIONS, "", *lines, "",
-         "The first sample: the one busy target is a clock that runs another function in each "
-         "millisecond, so the earliest function of the report is the time of the first sample, by "
-         "the target's own clock.", "", first]))
+         *prose("""A generated program whose %d functions run 0.15 ms each in turn, sampled at 10
+            kHz. VmRSS and VmHWM of pybpfprof.""" % FUNCTIONS), "", *lines, "",
+         *prose("""The first sample: the one busy target is a clock that runs another function in
+            each millisecond, so the earliest function of the report is the time of the first
+            sample, by the target's own clock."""), "", *prose(first)]))

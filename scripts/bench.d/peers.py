@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Other samplers from outside, in the same run, on the same work, in the same pairs."""
+import contextlib
 import os
 import re
 import shutil
@@ -9,12 +10,13 @@ import subprocess
 import tempfile
 import time
 
-from lab import (ROOT, Failure, Lines, Profiler, Python, Target, cpu_ns, incomplete, log,
-                 spread)
+from lab import (ROOT, Failure, Profiler, Python, Target, cpu_ns, incomplete, log, prose, spread,
+                 table_head)
 from truth import THREADS, report_stacks, tree_count
 
 PEERS_ROOT = os.path.join(ROOT, ".pythons", ".peers")
 SETTLE_S = 0.6  # between a peer's start and its first samples
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 
 def folded_stacks(text, name_of):
@@ -35,9 +37,13 @@ class Peer:
         self.files = tempfile.mkdtemp(prefix="pybpfprof-peer-", dir=python.root + "/tmp")
         self.output = os.path.join(self.files, "out")
         self.process = self.popen()
+        self.wait_ready()
         time.sleep(SETTLE_S)
         if self.process.poll() is not None:
             raise Failure("%s ended: %s" % (self.name, self.process.stderr.read().decode()[-300:]))
+
+    def wait_ready(self):
+        """Until it samples, where that can be seen."""
 
     def run(self, *command, inside=True):
         prefix = ["chroot", self.python.root] if inside and self.python.root else []
@@ -52,15 +58,23 @@ class Peer:
         return cpu_ns(self.process.pid)
 
     def stop(self):
-        """{"samples", "errors" (as it reports them), "all", "tree", "wrong"}"""
+        """{"stacks", "in_tree", "wrong", "errors" (as it reports them)}"""
         self.process.send_signal(signal.SIGINT)
         try:
-            out, err = self.process.communicate(timeout=30)
+            out, err = self.process.communicate(timeout=15)
         except subprocess.TimeoutExpired:
             raise Failure("%s does not end" % self.name) from None
         finally:
             self.kill()
-        return self.read((out + err).decode("utf-8", "replace"))
+        return self.read(COLOUR.sub("", (out + err).decode("utf-8", "replace")))
+
+    def quit(self):
+        """Ends it where nobody asks what it saw."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.communicate(timeout=4)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def kill(self):
         if self.process.poll() is None:
@@ -76,10 +90,14 @@ class Peer:
             return file.read()
 
     @staticmethod
-    def counts(stacks, samples=None, errors=None):
+    def counts(stacks, errors):
         count, tree, wrong = tree_count(stacks)
-        return {"samples": count if samples is None else samples, "all": count, "tree": tree,
-                "wrong": wrong, "errors": errors}
+        return {"stacks": count, "in_tree": tree, "wrong": wrong, "errors": errors}
+
+
+def frame_function(frame):
+    """The function in `file:function:line`; other words stay as they are."""
+    return frame.split(":")[-2] if frame.count(":") >= 2 else frame
 
 
 class Ours(Peer):
@@ -93,7 +111,7 @@ class Ours(Peer):
     def stop(self):
         report = self.profiler.stop()
         share = 100 * incomplete(report) / max(1, report["samples"])
-        return self.counts(report_stacks(report), report["samples"], "%.2f %% incomplete" % share)
+        return self.counts(report_stacks(report), "%.2f %% incomplete" % share)
 
     def close(self):
         self.profiler.__exit__()
@@ -112,12 +130,8 @@ class Tachyon(Peer):
                         self.pid)
 
     def read(self, words):
-        captured = re.search(r"Captured ([\d,]+) samples", words)
         errors = re.search(r"Error rate: ([\d.]+)", words)
-        # thread;file:function:line;...
-        stacks = folded_stacks(self.text(), lambda frame: frame.split(":")[-2]
-                               if frame.count(":") >= 2 else frame)
-        return self.counts(stacks, int(captured.group(1).replace(",", "")) if captured else None,
+        return self.counts(folded_stacks(self.text(), frame_function),
                            "%s %% invalid" % errors.group(1) if errors else None)
 
 
@@ -134,29 +148,36 @@ class Austin(Peer):
                         self.pid)
 
     def read(self, words):
-        text = self.text()
-        errors = re.search(r"# errors: (\d+)/(\d+)", text)
-        # P1;T2:3;module:function:line;... microseconds
-        stacks = [(names, 1) for names, _ in folded_stacks(
-            text, lambda frame: frame.split(":")[-2] if frame.count(":") >= 2 else frame)]
+        errors = re.search(r"Error rate : (\d+)/(\d+)", words)
+        # A line for each sample, with its microseconds.
+        stacks = [(names, 1) for names, _ in folded_stacks(self.text(), frame_function)]
         share = None
         if errors:
             share = "%.2f %% invalid" % (100 * int(errors.group(1)) / max(1, int(errors.group(2))))
-        return self.counts(stacks, None, share)
+        return self.counts(stacks, share)
 
 
 class Perf(Peer):
-    name = "perf (no Python names)"
+    name = "perf"
 
     def popen(self):
-        return self.run("perf", "record", "-q", "-F", 999, "-e", "cpu-clock", "-g", "-o", self.output,
-                        "-p", self.pid, inside=False)
+        return self.run("perf", "record", "-q", "-F", 999, "-e", "cpu-clock", "-g", "-p", self.pid,
+                        "-o", self.output, inside=False)
+
+    def wait_ready(self):
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                for fd in os.listdir("/proc/%d/fd" % self.process.pid):
+                    if "perf_event" in os.readlink("/proc/%d/fd/%s" % (self.process.pid, fd)):
+                        return
+            time.sleep(0.02)
 
     def read(self, words):
         script = subprocess.run(["perf", "script", "-i", self.output, "-F", "time"], text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
         samples = sum(":" in line for line in script.stdout.splitlines())
-        return {"samples": samples, "all": 0, "tree": 0, "wrong": 0, "errors": None}
+        return {"stacks": samples, "in_tree": 0, "wrong": 0, "errors": None}
 
 
 def competitions(bench):
@@ -180,72 +201,71 @@ def competitions(bench):
     return plan, missing
 
 
-def run_once(peer_class, python, target, work):
-    """work() while the peer looks on: (its CPU time, samples per second of it, what it says)"""
+def run_once(peer_class, python, target, work, listen=True):
+    """work() while the peer looks on: (its result, the peer's CPU ns, wall ns, what it saw)"""
     peer = peer_class(python, target.pid)
     try:
         own, start = peer.cpu_ns(), time.monotonic_ns()
         result = work()
         own, wall = peer.cpu_ns() - own, time.monotonic_ns() - start
-        counts = peer.stop()
+        counts = peer.stop() if listen else peer.quit()
     finally:
         peer.close()
     return result, own, wall, counts
 
 
-def ratios_and_cost(bench, python, peers, rounds):
-    """Fixed work with and without each peer, in turns."""
-    found = {peer: {"ratio": [], "own": [], "wall": []} for peer in peers}
+def ratio_and_cost(bench, python, peer, rounds):
+    """Fixed work with and without the peer, in turns: ratios, and its own CPU in % of a core."""
+    ratios, own_shares = [], []
     with Target(python, "works.py", cpu=bench.last_cpu) as target:
-        count = target.calibrate("objects", 0.8)
+        count = target.calibrate("objects", 0.6)
         before = target.do("objects", count)["cpu_ns"]
         for _ in range(rounds):
-            for peer in peers:
-                result, own, wall, _ = run_once(peer, python, target,
-                                                lambda: target.do("objects", count))
-                after = target.do("objects", count)["cpu_ns"]
-                found[peer]["ratio"].append(2 * result["cpu_ns"] / (before + after))
-                found[peer]["own"].append(100 * own / wall)
-                before = after
-    return found
+            result, own, wall, _ = run_once(peer, python, target,
+                                            lambda: target.do("objects", count), False)
+            after = target.do("objects", count)["cpu_ns"]
+            ratios.append(2 * result["cpu_ns"] / (before + after))
+            own_shares.append(100 * own / wall)
+            before = after
+    return ratios, own_shares
 
 
-def stacks_of_threads(bench, python, peer, seconds):
+def row(bench, python, peer, rounds, seconds):
+    ratios, own_shares = ratio_and_cost(bench, python, peer, rounds)
     with Target(python, "tree.py", THREADS) as target:
-        _, own, _, counts = run_once(peer, python, target, lambda: time.sleep(seconds))
-    return own, counts
+        _, own, wall, counts = run_once(peer, python, target, lambda: time.sleep(seconds))
+    wrong = "-"
+    if counts["in_tree"]:
+        wrong = "%d of %d (%.2f %%)" % (counts["wrong"], counts["in_tree"],
+                                        100 * counts["wrong"] / counts["in_tree"])
+    return "| %s | %s | %s | %.2f | %.2f | %d | %.1f | %s | %s |" % (
+        python.name, peer.name, spread(ratios), statistics.median(own_shares), 100 * own / wall,
+        counts["stacks"], own / 1000 / max(1, counts["stacks"]), wrong, counts["errors"] or "-")
 
 
 def measure(bench):
-    rounds, seconds = (1, 1) if bench.quick else (3, 2)
+    rounds, seconds = (1, 1) if bench.quick else (4, 2)
     plan, missing = competitions(bench)
-    lines = ["| on | sampler, 1 kHz | target's CPU, ratio | own CPU, % of a core | own CPU, "
-             "µs/sample (threads) | samples (threads) | wrong stacks (threads) | as it says itself |",
-             "|---|---|---|---|---|---|---|---|"]
+    lines = table_head("on", "sampler, 1 kHz", "target's CPU, ratio", "own CPU, % of a core",
+                       "threads: own CPU, % of a core", "stacks", "own CPU, µs/stack",
+                       "wrong stacks", "as it says itself")
     for python, peers in plan:
-        try:
-            found = ratios_and_cost(bench, python, peers, rounds)
-            for peer in peers:
-                own, counts = stacks_of_threads(bench, python, peer, seconds)
-                wrong = "-"
-                if counts["tree"]:
-                    wrong = "%.2f %%" % (100 * counts["wrong"] / counts["all"])
-                per_sample = own / 1000 / counts["samples"] if counts["samples"] else float("nan")
-                lines.append("| %s | %s | %s | %.2f | %.1f | %d | %s | %s |" % (
-                    python.name, peer.name, spread(found[peer]["ratio"]),
-                    statistics.median(found[peer]["own"]), per_sample, counts["samples"], wrong,
-                    counts["errors"] or "-"))
+        for peer in peers:
+            try:
+                lines.append(row(bench, python, peer, rounds, seconds))
                 log(lines[-1])
-        except Failure as failure:
-            missing.append("on %s: %s" % (python.name, failure))
-            log(missing[-1])
-        finally:
-            python.clean()
+            except Failure as failure:
+                missing.append("%s on %s: %s" % (peer.name, python.name, failure))
+                log(missing[-1])
+        python.clean()
     bench.sections.append("\n".join(
         ["## Beside others", "",
-         "The same target, the same pairs, in turns: fixed work on objects for the ratio and the own "
-         "CPU; then %d threads in a hurry (see Truth), whose stacks are checked by the same rule for "
-         "everyone. What pybpfprof does in the kernel is charged to the target and so in the ratio; "
-         "its own CPU is that of its process alone. austin's and profiling.sampling's samples on "
-         "threads are per thread, the waiting ones included." % THREADS, "",
-         *lines, *["\n" + words for words in missing]]))
+         *prose("""The same target in the same pairs: fixed work on objects for the ratio and the
+            own CPU; then %d threads in a hurry (see Truth) for %d s, whose stacks are checked by
+            the same rule for everyone. What pybpfprof and perf do in the kernel is charged to the
+            target and so in the ratio; own CPU is that of the sampler's process alone. austin and
+            profiling.sampling take the stacks of all threads each time, waiting or not; pybpfprof
+            and perf that of the thread on the CPU. perf knows no
+            Python names, and reads its samples later, which is not counted."""
+                % (THREADS, seconds)),
+         "", *lines, *["\n" + words for words in missing]]))

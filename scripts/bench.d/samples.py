@@ -4,7 +4,8 @@ in all while it watches."""
 import statistics
 import time
 
-from lab import Profiler, Target, cpu_ns, incomplete, kernel_ns, log, memory_kib
+from lab import (Profiler, Target, cpu_ns, kernel_ns, log, memory_kib, prose, reasons,
+                 table_head)
 
 DEPTHS = (5, 25, 100, 250)
 KERNEL_BUDGET_US = 5
@@ -23,8 +24,8 @@ def one_depth(target, what, depth, seconds):
 def depths(bench):
     seconds = 0.4 if bench.quick else 0.7
     chosen = bench.pair_of_pythons() if bench.quick else bench.pythons
-    lines = ["| Python | " + " | ".join("%d frames" % d for d in DEPTHS)
-             + " | 25 frames, caches swept |", "|---|" + "---|" * (len(DEPTHS) + 1)]
+    lines = table_head("Python", *("%d frames" % depth for depth in DEPTHS),
+                       "25 frames, caches swept")
     at_25 = {}
     for python in chosen:
         cells = []
@@ -50,7 +51,7 @@ class Window:
 
     def __init__(self, bench, python, rate, work, seconds):
         self.key = (python.name, rate, work)
-        with Target(python, "works.py", cpu=None if work == "threads" else bench.last_cpu) as target:
+        with Target(python, "works.py", cpu=bench.last_cpu) as target:
             total = seconds + 2
             if work != "idle":
                 words = ["mix", total] if work == "mix" else ["deep", 25, total]
@@ -84,17 +85,18 @@ def windows(bench):
             (host, 10000, "mix")]
     if not bench.quick:
         plan.insert(4, (newest, 10000, "deep"))
-    lines = ["| Python | rate, Hz | target | pybpfprof, % of a core | user side, µs/sample | kernel, "
-             "µs/sample | both | start-up and first second, ms | resident, MiB (peak) | lost, "
-             "incomplete |", "|---|---|---|---|---|---|---|---|---|---|"]
+    lines = table_head("Python", "rate, Hz", "target", "pybpfprof, % of a core",
+                       "user side, µs/sample", "kernel, µs/sample", "both",
+                       "start-up and first second, ms", "resident, MiB (peak)",
+                       "lost, incomplete")
     done = []
     for python, rate, work in plan:
         window = Window(bench, python, rate, work, seconds)
         kernel_us = kernel_ns(window.report) / 1000
-        lines.append("| %s | %d | %s | %.3f | %.2f | %.2f | %.2f | %.1f | %.1f (%.1f) | %d |" % (
+        lines.append("| %s | %d | %s | %.3f | %.2f | %.2f | %.2f | %.1f | %.1f (%.1f) | %s |" % (
             python.name, rate, work, window.core, window.user_us, kernel_us,
             window.user_us + kernel_us, window.start_ns / 1e6, window.rss / 1024,
-            window.peak / 1024, incomplete(window.report)))
+            window.peak / 1024, reasons(window.report)))
         log(lines[-1])
         done.append((window, kernel_us))
     judge_windows(bench, done)
@@ -128,10 +130,11 @@ def measure(bench):
     window_lines, seconds = windows(bench)
     bench.sections.append("\n".join(
         ["## What one sample costs", "",
-         "Kernel: time in our program per sample at 1 kHz, in µs (`cost.target_ns / cost.hits` of the "
-         "JSON report), by depth of the stack, every frame a function of its own. *Caches swept*: "
-         "the target goes through 32 MiB between two samples, so that its stack is in no cache. The "
-         "interrupt itself is not in it, see above.", "", *depth_lines, "",
-         "User side: CPU time of pybpfprof over %d s, from the scheduler's count, a second after "
-         "it started. *mix*: calls, objects and JSON; *deep*: 25 frames." % seconds, "",
-         *window_lines]))
+         *prose("""Kernel: time in our program per sample at 1 kHz, in µs (`cost.target_ns /
+            cost.hits` of the JSON report), by depth of the stack, every frame a function of its
+            own. *Caches swept*: the target goes through 32 MiB between two samples, so that its
+            stack is in no cache. The interrupt itself is not in it, see above."""), "",
+         *depth_lines, "",
+         *prose("""User side: CPU time of pybpfprof over %d s, from the scheduler's count, beginning
+            a second after it started. *mix*: calls, objects and JSON; *deep*: 25 frames."""
+                % seconds), "", *window_lines]))
