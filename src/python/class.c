@@ -63,7 +63,7 @@ static int defining_class(pid_t pid, const struct layout *layout, unsigned int m
 		if (memory_read_u64(pid, mro + TUPLE_ITEMS + 8 * i, &each) ||
 		    memory_read_u64(pid, each + TYPE_DICT, &dict))
 			return -ENODATA;
-		if (!dict || dict_find(pid, layout, dict, method->name, ENTRIES_MAX, &value) ||
+		if (!dict || dict_find_interned(pid, layout, dict, name, ENTRIES_MAX, &value) ||
 		    !value_has(pid, minor, value, method->code))
 			continue;
 		*found = each;
