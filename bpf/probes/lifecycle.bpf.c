@@ -9,8 +9,6 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-const volatile bool lifecycle_follow_all; /* every child of a target is one, whatever its flags */
-
 struct ending {
 	__u32 serial;
 	__u32 reserved;
@@ -49,10 +47,12 @@ int BPF_PROG(lifecycle__fork, struct task_struct *parent, struct task_struct *ch
 	if (pid == parent_pid)
 		return 0; /* a thread */
 	target = bpf_map_lookup_elem(&targets, &parent_pid);
-	if (bpf_map_lookup_elem(&followed, &parent_pid))
-		bpf_map_update_elem(&followed, &pid, &one, BPF_ANY);
-	else if (!target || scope_kind == SCOPE_TARGETS)
+	if (bpf_map_lookup_elem(&followed, &parent_pid)) {
+		if (bpf_map_update_elem(&followed, &pid, &one, BPF_ANY))
+			drop(DROP_PROCESS_TABLE_FULL);
+	} else if (!target || scope_kind == SCOPE_TARGETS) {
 		return 0;
+	}
 	process_fill(&record, RECORD_PROCESS_FORK, child, 0);
 	record.parent_pid = parent_pid;
 	if (target) {
@@ -60,8 +60,11 @@ int BPF_PROG(lifecycle__fork, struct task_struct *parent, struct task_struct *ch
 		copy.serial = __sync_fetch_and_add(&next_fork_serial, 1);
 		record.parent_serial = target->serial;
 		record.header.serial = copy.serial;
-		if (bpf_map_update_elem(&targets, &pid, &copy, BPF_ANY))
+		if (bpf_map_update_elem(&targets, &pid, &copy, BPF_ANY)) {
+			/* Nobody would tell its end: it must not be waited for. */
 			drop(DROP_PROCESS_TABLE_FULL);
+			return 0;
+		}
 	}
 	emit_now(&record, sizeof(record));
 	return 0;
