@@ -27,7 +27,7 @@ enum {
 	DRAIN_RING_BYTES = 1 << 20,
 	END_DRAIN_MS = 10,
 	END_DRAINS_MAX = 10,
-	END_BACKLOG_DRAINS_MAX = 128, /* more records than the largest ring holds */
+	END_BACKLOG_NS = 500000000,	 /* for what a target goes on making while we end */
 	CPU_READ_PERIOD_NS = 1000000000, /* the targets' CPU time for the live line */
 };
 
@@ -41,7 +41,8 @@ struct session {
 	struct sampling *sampling;
 	struct live live;
 	uint64_t start_ns;
-	uint64_t end_ns; /* by -d; UINT64_MAX: none */
+	uint64_t end_ns;	   /* by -d; UINT64_MAX: none */
+	uint64_t sampled_until_ns; /* what was sampled later has no CPU time to go with it */
 	uint64_t own_cpu_start_ns;
 	uint64_t target_cpu_ns; /* as last read, for the live line */
 	uint64_t target_cpu_read_ns;
@@ -122,6 +123,11 @@ static int pid_add(struct session *session, pid_t pid)
 	struct python_process process = { .verdict = PYTHON_KNOWN };
 	int error = -EAGAIN;
 
+	/* First: what it forks while we look at it belongs to it as well. */
+	if (session->config->subprocesses && capture_follow(session->capture, pid)) {
+		log_error("pid %d: cannot be followed", pid);
+		return EXIT_FAILED_RUNNING;
+	}
 	for (int tries = 0; tries < 100; tries++) {
 		error = watch_add(session->watch, pid, &process);
 		if (error != -EAGAIN || process.verdict != PYTHON_STARTING ||
@@ -133,8 +139,6 @@ static int pid_add(struct session *session, pid_t pid)
 		log_error("pid %d: %s", pid, process.reason);
 		return verdict_exit(&process);
 	}
-	if (!error && session->config->subprocesses)
-		error = capture_follow(session->capture, pid);
 	if (error) {
 		log_error("pid %d: %s", pid, strerror(-error));
 		return EXIT_FAILED_RUNNING;
@@ -192,6 +196,7 @@ int session_open(const struct config *config, struct launch *launch, struct sign
 	session->config = config;
 	session->launch = launch;
 	session->signals = signals;
+	session->sampled_until_ns = UINT64_MAX;
 	if (kernel_check_fatal(obstacle, sizeof(obstacle))) {
 		log_error("%s", obstacle);
 		status = EXIT_NOT_ALLOWED;
@@ -243,10 +248,14 @@ static int on_record(void *arg, const void *record, size_t size)
 		session->profile->lost[DROP_RECORD_MALFORMED]++;
 		return 0;
 	}
-	if (event.kind == RECORD_SAMPLE || event.kind == RECORD_CODE || event.kind == RECORD_NATIVE)
+	if (event.kind == RECORD_SAMPLE || event.kind == RECORD_CODE ||
+	    event.kind == RECORD_NATIVE) {
+		if (event.header->time_ns > session->sampled_until_ns)
+			return 0;
 		error = sampling_event(session->sampling, &event);
-	else
+	} else {
 		error = watch_event(session->watch, &event);
+	}
 	if (!error && (event.kind == RECORD_PROCESS_EXEC || event.kind == RECORD_PROCESS_EXIT))
 		sampling_forget(session->sampling, event.header->pid);
 	session->error = error;
@@ -293,12 +302,14 @@ static void live_show(struct session *session, uint64_t now_ns)
 
 static bool run_over(struct session *session, uint64_t now_ns)
 {
-	int wait_status;
+	int wait_status, error;
 
 	if (signals_poll(session->signals) || now_ns >= session->end_ns)
 		return true;
-	if (session->launch)
-		return !launch_wait(session->launch, 0, &wait_status);
+	if (session->launch) {
+		error = launch_wait(session->launch, 0, &wait_status);
+		return error != -EAGAIN && error != -EINTR;
+	}
 	/* Where all processes are looked at there may always come another. */
 	return !session->config->all && !session->config->cgroup &&
 	       !watch_living_count(session->watch);
@@ -323,6 +334,7 @@ static int run_loop(struct session *session)
 	while (!run_over(session, now_ns)) {
 		int retry_ms = watch_retry(session->watch);
 
+		watch_sweep(session->watch);
 		drained = capture_drain(session->capture, wait_ms(session, now_ns, retry_ms),
 					session->signals->fd, on_record, session);
 		if (session->error || drained < 0)
@@ -350,22 +362,24 @@ static void stats_take(struct session *session)
 /* Everything made up to now. While the probes are in place there may always be more: bounded. */
 static int backlog_drain(struct session *session)
 {
-	int drained = CAPTURE_DRAIN_RECORDS;
+	uint64_t until_ns = clock_ns(CLOCK_MONOTONIC) + END_BACKLOG_NS;
+	int drained;
 
-	for (int i = 0; i < END_BACKLOG_DRAINS_MAX && drained == CAPTURE_DRAIN_RECORDS; i++)
+	do
 		drained = capture_drain(session->capture, 0, -1, on_record, session);
+	while (drained == CAPTURE_DRAIN_RECORDS && clock_ns(CLOCK_MONOTONIC) < until_ns);
 	return drained;
 }
 
 /* What just ended has its last CPU time counted a moment later: that is waited for, shortly. */
 static void ends_await(struct session *session)
 {
-	for (int i = 0; i < END_DRAINS_MAX && !session->error; i++) {
-		if (capture_drain(session->capture, i ? END_DRAIN_MS : 0, -1, on_record, session) <
-		    0)
-			return;
+	int drained = backlog_drain(session);
+
+	for (int i = 1; i < END_DRAINS_MAX && !session->error && drained >= 0; i++) {
 		if (!watch_unfreed_count(session->watch))
 			return;
+		drained = capture_drain(session->capture, END_DRAIN_MS, -1, on_record, session);
 	}
 }
 
@@ -377,9 +391,12 @@ static void run_end(struct session *session)
 	ends_await(session);
 	/* Before the probes go: taking them away lasts, and the targets run on meanwhile. */
 	watch_finish(session->watch);
+	session->sampled_until_ns = clock_ns(CLOCK_MONOTONIC);
 	capture_detach(session->capture);
-	if (!session->error)
-		capture_drain(session->capture, 0, -1, on_record, session);
+	/* Nothing new comes any more: what is there has an end. */
+	while (!session->error &&
+	       capture_drain(session->capture, 0, -1, on_record, session) == CAPTURE_DRAIN_RECORDS)
+		;
 	stats_take(session);
 	profile->cost.profiler_cpu_ns = own_cpu_ns() - session->own_cpu_start_ns;
 	live_end(&session->live);

@@ -28,6 +28,7 @@ static void stop_set(sigset_t *set)
 int signals_open(struct signals *signals)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	const struct sigaction by_default = { .sa_handler = SIG_DFL };
 	sigset_t stop;
 	int err;
 
@@ -43,6 +44,7 @@ int signals_open(struct signals *signals)
 		return err;
 	}
 	sigaction(SIGPIPE, &ignore, &signals->inherited_pipe);
+	sigaction(SIGCHLD, &by_default, &signals->inherited_child);
 	signals->holding = true;
 	return 0;
 }
@@ -56,6 +58,7 @@ void signals_close(struct signals *signals)
 	close(signals->fd);
 	signals->fd = -1;
 	sigaction(SIGPIPE, &signals->inherited_pipe, NULL);
+	sigaction(SIGCHLD, &signals->inherited_child, NULL);
 	sigprocmask(SIG_SETMASK, &signals->inherited_mask, NULL);
 	signals->holding = false;
 }
@@ -95,6 +98,7 @@ void signals_hold(struct signals *signals)
 void signals_restore_in_child(const struct signals *signals)
 {
 	sigaction(SIGPIPE, &signals->inherited_pipe, NULL);
+	sigaction(SIGCHLD, &signals->inherited_child, NULL);
 	sigprocmask(SIG_SETMASK, &signals->inherited_mask, NULL);
 }
 

@@ -6,7 +6,8 @@
  *
  * While open, the three are blocked, not handled; a SIGHUP that was ignored when we were started
  * (nohup) stays ignored. What was inherited is remembered, to be given back to a COMMAND and,
- * while a report goes to a pipe that may never be read, to ourselves.
+ * while a report goes to a pipe that may never be read, to ourselves. SIGCHLD is as it is by default:
+ * where it was ignored the kernel would not keep a COMMAND's exit status for us.
  */
 #ifndef PYBPFPROF_CLI_SIGNALS_H
 #define PYBPFPROF_CLI_SIGNALS_H
@@ -19,7 +20,7 @@ struct signals {
 	unsigned int stop_count;
 	int last_signal; /* the number of the latest one; 0 none */
 	sigset_t inherited_mask;
-	struct sigaction inherited_pipe;
+	struct sigaction inherited_pipe, inherited_child;
 	bool holding; /* the three are blocked */
 };
 

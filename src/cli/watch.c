@@ -19,6 +19,8 @@ enum {
 	EXPECT_FIRST_NS = 500000,
 	EXPECT_LAST_NS = 100000000,
 	COMMAND_BYTES_MAX = 200,
+	SWEEP_PERIOD_NS = 1000000000,
+	SWEEP_PROCESSES = 64, /* looked at in one sweep */
 };
 
 #define EXPECT_PYTHON_NS 3000000000ull	  /* for something that is no Python so far */
@@ -43,6 +45,8 @@ struct watch {
 	uint32_t unfreed_count; /* exited threads whose last CPU time is still to be told */
 	struct expected *expected;
 	size_t expected_count;
+	uint64_t swept_ns;
+	uint32_t sweep_next; /* index of processes */
 };
 
 static uint64_t now_ns(void)
@@ -146,7 +150,10 @@ struct adding {
 static int thread_add(pid_t tid, void *arg)
 {
 	struct adding *adding = arg;
-	uint64_t cpu_ns = adding->cpu_base_ns;
+	/* The CPU time at an exec is that of the one thread that goes on. */
+	uint64_t cpu_ns = adding->cpu_base_ns == UINT64_MAX || tid == adding->process->pid ?
+				  adding->cpu_base_ns :
+				  0;
 
 	if (cpu_ns == UINT64_MAX && proc_thread_cpu_ns(adding->process->pid, tid, &cpu_ns))
 		return 0; /* it has just ended */
@@ -206,8 +213,10 @@ static int process_add(struct watch *watch, struct python_process *process, uint
 	int error;
 
 	error = capture_target_add(watch->capture, process->pid, &process->target, &serial);
-	if (error)
+	if (error) {
+		watch->profile->lost[DROP_PROCESS_TABLE_FULL]++;
 		return error;
+	}
 	watched = process_new(watch, serial, process->pid, process->target.layout.minor);
 	if (!watched)
 		return -ENOMEM;
@@ -246,6 +255,8 @@ int watch_expect(struct watch *watch, pid_t pid, uint64_t cpu_base_ns)
 	for (size_t i = 0; i < watch->expected_count; i++) {
 		if (watch->expected[i].pid == pid) {
 			/* An exec: a new program, a new chance. */
+			if (cpu_base_ns != UINT64_MAX)
+				watch->expected[i].cpu_base_ns = cpu_base_ns;
 			watch->expected[i].since_ns = now;
 			watch->expected[i].next_ns = now;
 			watch->expected[i].wait_ns = EXPECT_FIRST_NS;
@@ -485,6 +496,42 @@ uint64_t watch_cpu_ns(struct watch *watch)
 		sum_ns += cpu_ns > thread->cpu_base_ns ? cpu_ns - thread->cpu_base_ns : 0;
 	}
 	return sum_ns;
+}
+
+/* Its leader may have ended while other threads go on. */
+static bool process_gone(pid_t pid)
+{
+	struct proc_stat stat;
+	int error = proc_stat_read(pid, &stat);
+
+	return error == -ESRCH || (!error && proc_stat_is_dead(&stat) && stat.thread_count <= 1);
+}
+
+void watch_sweep(struct watch *watch)
+{
+	uint64_t now = now_ns();
+	uint32_t looks = SWEEP_PROCESSES;
+
+	if (now - watch->swept_ns < SWEEP_PERIOD_NS)
+		return;
+	watch->swept_ns = now;
+	for (uint32_t i = 0; i < watch->process_count && looks; i++) {
+		struct watched_process *process;
+
+		watch->sweep_next = (watch->sweep_next + 1) % watch->process_count;
+		process = &watch->processes[watch->sweep_next];
+		if (process->ended)
+			continue;
+		looks--;
+		if (!process_gone(process->pid))
+			continue;
+		/* The record of its end may still be in the ring: by the next sweep it is not. */
+		if (process->gone) {
+			capture_target_remove(watch->capture, process->pid);
+			process_end(watch, process, now, 0);
+		}
+		process->gone = true;
+	}
 }
 
 /* A thread alive at the end that was neither there at the start nor ever sampled. */

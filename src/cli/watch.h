@@ -23,6 +23,7 @@ struct watched_process {
 	uint32_t process;   /* of the profile */
 	unsigned int minor; /* of its CPython */
 	uint32_t thread_rows;
+	bool gone; /* seen dead, though nobody told its end */
 	bool ended;
 	uint64_t cpu_ended_ns; /* CPU time of threads that ended while watched */
 };
@@ -48,6 +49,12 @@ int watch_event(struct watch *watch, const struct event *event);
 const struct watched_process *watch_process(const struct watch *watch, uint32_t serial);
 /* The profile's thread of a sample, added when new. PROFILE_NONE: out of memory, or no process. */
 uint32_t watch_thread(struct watch *watch, uint32_t serial, pid_t tid, uint64_t now_ns);
+
+/*
+ * Once a second, whatever it is called: finds processes that have ended without a record of it,
+ * because it was lost or they ended while they were being added. Else they would be waited for.
+ */
+void watch_sweep(struct watch *watch);
 
 uint32_t watch_living_count(const struct watch *watch);
 /* Exited threads whose RECORD_THREAD_FREE is still to come, within tens of milliseconds. */

@@ -81,8 +81,10 @@ struct watched_thread *watched_thread_add(struct watched_threads *threads,
 	*added = *thread;
 	added->thread = thread_row(threads, thread, process, rows);
 	index = map64_slot(threads->by_tid, map64_pair(thread->serial, thread->tid), NULL);
-	if (!index || added->thread == PROFILE_NONE)
+	if (!index || added->thread == PROFILE_NONE) {
+		added->ended = true; /* it has no row that could be given times */
 		return NULL;
+	}
 	*index = added - threads->array;
 	return added;
 }
