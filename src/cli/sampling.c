@@ -271,10 +271,29 @@ static int stack_push_all(struct sampling *sampling, const struct record_sample 
 	return error;
 }
 
+/* What the reader of a stack must know of it; NULL: a name may be missing, but every frame is there. */
+static const char *status_note(const struct record_sample *sample, bool empty)
+{
+	switch (sample->status) {
+	case DROP_NONE:
+		if (!empty)
+			return NULL;
+		return sample->is_python ? "[no Python frame]" : "[thread without Python]";
+	case DROP_NAME_UNREADABLE:
+	case DROP_NAME_LOST:
+		return NULL;
+	case DROP_STACK_CUT:
+		return "[stack cut]";
+	default:
+		return "[unreadable frames]";
+	}
+}
+
 static int on_sample(struct sampling *sampling, const struct record_sample *sample)
 {
 	uint32_t thread = watch_thread(sampling->watch, sample->header.serial, sample->header.tid,
 				       sample->header.time_ns);
+	const char *note;
 	int error;
 
 	if (thread == PROFILE_NONE) {
@@ -284,16 +303,11 @@ static int on_sample(struct sampling *sampling, const struct record_sample *samp
 	}
 	sampling->stack.count = 0;
 	error = stack_push_all(sampling, sample);
-	if (sample->status != DROP_NONE) {
+	if (sample->status != DROP_NONE)
 		sampling->profile->partial[sample->status]++;
-		if (!error)
-			error = note_push(sampling, sample->status == DROP_STACK_CUT ?
-							    "[stack cut]" :
-							    "[unreadable frames]");
-	} else if (!sampling->stack.count && !error) {
-		error = note_push(sampling, sample->is_python ? "[no Python frame]" :
-								"[thread without Python]");
-	}
+	note = status_note(sample, !sampling->stack.count);
+	if (note && !error)
+		error = note_push(sampling, note);
 	return error ? error : samples_add(sampling->profile, thread, &sampling->stack);
 }
 
