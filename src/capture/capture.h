@@ -70,8 +70,13 @@ int capture_follow(struct capture *capture, pid_t pid);
 /* Called for each record; the bytes are borrowed and 8-aligned. Non-zero stops the drain. */
 typedef int (*capture_record_fn)(void *arg, const void *record, size_t size);
 /*
+ * Records handed over in one drain: a target may make them faster than they can be understood, and
+ * the caller must get to look at its clock and its signals.
+ */
+enum { CAPTURE_DRAIN_RECORDS = 2048 };
+/*
  * Waits up to timeout_ms for an urgent record or until *other_fd (-1: none) is readable, then hands
- * over everything there is. Records handed over, or -errno.
+ * over what there is. Records handed over (CAPTURE_DRAIN_RECORDS: there may be more), or -errno.
  */
 int capture_drain(struct capture *capture, int timeout_ms, int other_fd,
 		  capture_record_fn on_record, void *arg);
