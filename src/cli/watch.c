@@ -32,6 +32,7 @@ struct expected {
 	uint64_t since_ns;
 	uint64_t next_ns;
 	uint64_t wait_ns;
+	uint64_t patience_ns; /* with something that is no Python so far */
 };
 
 struct watch {
@@ -247,22 +248,20 @@ int watch_add(struct watch *watch, pid_t pid, struct python_process *process)
 	return add_based(watch, pid, process, UINT64_MAX);
 }
 
-int watch_expect(struct watch *watch, pid_t pid, uint64_t cpu_base_ns)
+static struct expected *expected_find(struct watch *watch, pid_t pid)
+{
+	for (size_t i = 0; i < watch->expected_count; i++) {
+		if (watch->expected[i].pid == pid)
+			return &watch->expected[i];
+	}
+	return NULL;
+}
+
+static int expected_add(struct watch *watch, pid_t pid, uint64_t cpu_base_ns, uint64_t patience_ns)
 {
 	struct expected *array;
 	uint64_t now = now_ns();
 
-	for (size_t i = 0; i < watch->expected_count; i++) {
-		if (watch->expected[i].pid == pid) {
-			/* An exec: a new program, a new chance. */
-			if (cpu_base_ns != UINT64_MAX)
-				watch->expected[i].cpu_base_ns = cpu_base_ns;
-			watch->expected[i].since_ns = now;
-			watch->expected[i].next_ns = now;
-			watch->expected[i].wait_ns = EXPECT_FIRST_NS;
-			return 0;
-		}
-	}
 	array = reallocarray(watch->expected, watch->expected_count + 1, sizeof(*array));
 	if (!array)
 		return -ENOMEM;
@@ -273,8 +272,31 @@ int watch_expect(struct watch *watch, pid_t pid, uint64_t cpu_base_ns)
 		.since_ns = now,
 		.next_ns = now,
 		.wait_ns = EXPECT_FIRST_NS,
+		.patience_ns = patience_ns,
 	};
 	return 0;
+}
+
+int watch_expect(struct watch *watch, pid_t pid, uint64_t cpu_base_ns)
+{
+	struct expected *expected = expected_find(watch, pid);
+
+	if (!expected)
+		return expected_add(watch, pid, cpu_base_ns, EXPECT_PYTHON_NS);
+	/* An exec: a new program, a new chance. */
+	if (cpu_base_ns != UINT64_MAX)
+		expected->cpu_base_ns = cpu_base_ns;
+	expected->since_ns = now_ns();
+	expected->next_ns = expected->since_ns;
+	expected->wait_ns = EXPECT_FIRST_NS;
+	expected->patience_ns = EXPECT_PYTHON_NS;
+	return 0;
+}
+
+/* One look: the kernel side asks again, at growing intervals, for as long as it runs. */
+static int on_process_new(struct watch *watch, pid_t pid)
+{
+	return expected_find(watch, pid) ? 0 : expected_add(watch, pid, UINT64_MAX, 0);
 }
 
 /* True when there is no more to expect of it. */
@@ -282,7 +304,7 @@ static bool expected_try(struct watch *watch, struct expected *expected, uint64_
 {
 	struct python_process process;
 	int error = add_based(watch, expected->pid, &process, expected->cpu_base_ns);
-	uint64_t patience_ns = EXPECT_PYTHON_NS;
+	uint64_t patience_ns = expected->patience_ns;
 
 	if (error != -EAGAIN)
 		return true;
@@ -303,7 +325,7 @@ static bool expected_try(struct watch *watch, struct expected *expected, uint64_
 	expected->wait_ns += expected->wait_ns / 2;
 	if (expected->wait_ns > EXPECT_LAST_NS)
 		expected->wait_ns = EXPECT_LAST_NS;
-	return now - expected->since_ns > patience_ns;
+	return now - expected->since_ns >= patience_ns;
 }
 
 int watch_retry(struct watch *watch)
@@ -434,7 +456,7 @@ int watch_event(struct watch *watch, const struct event *event)
 {
 	switch (event->kind) {
 	case RECORD_PROCESS_NEW:
-		return watch_expect(watch, event->header->pid, UINT64_MAX);
+		return on_process_new(watch, event->header->pid);
 	case RECORD_PROCESS_EXEC:
 		return on_exec(watch, event->process);
 	case RECORD_PROCESS_FORK:
