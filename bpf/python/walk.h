@@ -63,6 +63,8 @@ static __always_inline long walk_window_fill(const struct python_target *target,
 	if (bytes > WALK_FRAME_BYTES)
 		bytes = WALK_FRAME_BYTES;
 	end = address + bytes;
+	if (end < address)
+		return -1; /* forged: no frame lies across the end of the address space */
 	if (address >= walk->window_start && end <= walk->window_start + walk->window_bytes)
 		return 0;
 	if (target->layout.frame_owner != ABI_NO_OFFSET) {

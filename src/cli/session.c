@@ -427,12 +427,12 @@ int session_run(struct session *session)
 		log_error("%s", obstacle);
 		return capture_exit(error);
 	}
+	session->start_ns = clock_ns(CLOCK_MONOTONIC);
 	/* The clocks already tick: what burns CPU is asked about while we look for the rest. */
 	status = targets_find(session);
 	if (status)
 		return status;
-	session->start_ns = clock_ns(CLOCK_MONOTONIC);
-	session->end_ns = duration_ns ? session->start_ns + duration_ns : UINT64_MAX;
+	session->end_ns = duration_ns ? clock_ns(CLOCK_MONOTONIC) + duration_ns : UINT64_MAX;
 	session->profile->started_unix_ns = clock_ns(CLOCK_REALTIME);
 	session->drain_ms = drain_period_ms(session->config);
 	error = command_start(session);

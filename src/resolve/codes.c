@@ -26,6 +26,8 @@ enum {
 	 */
 	FUNCTIONS_MAX = 1 << 19,
 	TEXT_BYTES_MAX = 256 << 20,
+	FRAMES_MAX = 1 << 21,	/* beyond these a function's new lines are not told apart */
+	CODE_IDS_MAX = 1 << 28, /* four bytes each, for ever */
 };
 
 /* What code objects with equal names, file and lines share, in whatever process they are. */
@@ -85,7 +87,7 @@ static uint32_t *body_slot(struct codes *codes, uint32_t code_id)
 	uint32_t *array;
 
 	/* Ids are dense: a wild one is not ours. */
-	if (code_id >= codes->id_count + (1u << 24))
+	if (code_id >= codes->id_count + (1u << 24) || code_id >= CODE_IDS_MAX)
 		return NULL;
 	while (code_id >= count)
 		count *= 2;
@@ -267,6 +269,8 @@ uint32_t codes_frame(struct codes *codes, uint32_t code_id, int32_t lasti, bool 
 		return codes_note(codes, "[name lost]");
 	if (codes->bodies[index].frame != PROFILE_NONE)
 		return codes->bodies[index].frame;
+	if (map64_count(codes->frames) >= FRAMES_MAX)
+		return profile_add_frame(codes->profile, codes->bodies[index].function, 0);
 	slot = map64_slot(codes->frames, map64_pair(index, (uint32_t)lasti), NULL);
 	if (!slot)
 		return PROFILE_NONE;
