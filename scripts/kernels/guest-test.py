@@ -35,7 +35,6 @@ KERNEL_MIN = (5, 15)
 LIVE_TESTS = """
     test_all
     test_forged_frames_and_names__forky_3_15
-    test_interrupt_makes_the_report
     test_killed_command
     test_not_root
     test_other_mount_namespace__bullseye_3_9
@@ -198,6 +197,16 @@ class GuestTest(live.LiveTest):
         self.assertEqual(profile.report["targets"][0]["exit_code"], 9)
         self.assertEqual(profile.report["lost"]["total"], 0)
         self.assertGreater(profile.share("<module>", "total"), 0.3)
+
+    def test_interrupt_makes_a_report(self):
+        target = self.start(live.host_python(), "split.py")
+        process = self.start_pybpfprof("-p", target.pid, "-r", RATE_HZ, "-f", "json")
+        time.sleep(4)
+        process.send_signal(signal.SIGINT)
+        run = self.collect(process)
+        target.finish(self)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertGreater(run.json["samples"], 0)
 
     def test_cgroup(self):
         cgroup = "/sys/fs/cgroup/pybpfprof-test"
