@@ -74,6 +74,12 @@ def for_each(choose):
     return mark
 
 
+def measures(method):
+    """Marks a test of shares and rates, which other load on the machine can spoil: a second try."""
+    method.measures = True
+    return method
+
+
 def timing(method):
     """Marks a test whose numbers make no sense on an emulated machine (run --no-timing)."""
     method.timing = True

@@ -40,6 +40,7 @@ class CommandTest(live.LiveTest):
                                  "b", returncode=None)
         self.check_first(run, "out.json")
 
+    @live.measures
     def test_below_a_shell(self):
         script = self.script(live.host_python(), "first.py")
         run = self.run_pybpfprof("-r", "1khz", "-f", "json", "-o", "out.json", "--", "sh", "-c",

@@ -53,6 +53,7 @@ class CpuTest(live.LiveTest):
         target.finish(self)
 
     @for_each(live.one_python_per_version)
+    @live.measures
     def test_line_mode(self, python):
         target = self.start(python, "split.py")
         run = self.run_pybpfprof("-p", target.pid, "--mode", "line", "-r", "1khz", "-d", "0.7",
@@ -66,6 +67,7 @@ class CpuTest(live.LiveTest):
         self.assertEqual(set(lines) - set(marked_lines("split.py", "heavy line")), set())
         self.assertGreaterEqual(len(lines), 1)
 
+    @live.measures
     def test_threads_are_told_apart(self):
         target = self.start(live.host_python(), "threads.py", "busy")
         profile = self.profile_target(target, "-t", "-r", "1khz", "-d", "2")
@@ -76,6 +78,7 @@ class CpuTest(live.LiveTest):
             self.assertGreater(threads[tid]["cpu_ns"], 0)
 
     @for_each(live.one_python_per_version)
+    @live.measures
     def test_busy_threads_share(self, python):
         target = self.start(python, "threads.py", "busy")
         profile = self.profile_target(target, "-r", "1khz", "-d", "2")
@@ -93,6 +96,7 @@ class CpuTest(live.LiveTest):
         target.finish(self)
         self.assertEqual({live.bare(name) for name in profile.names()}, {"heavy"})
 
+    @live.measures
     def test_table(self):
         target = self.start(live.host_python(), "split.py")
         run = self.run_pybpfprof("-p", target.pid, "-r", "1khz", "-d", "1")
@@ -139,12 +143,14 @@ class CpuTest(live.LiveTest):
         with open(self.workdir + "/a.html") as page:
             self.assertIn("</html>", page.read())
 
+    @live.measures
     def test_duration_is_kept(self):
         target = self.start(live.host_python(), "split.py")
         profile = self.profile_target(target, "-d", "700ms")
         target.finish(self)
         self.assertAlmostEqual(profile.report["duration_ns"] / 1e9, 0.7, delta=0.2)
 
+    @live.measures
     def test_two_targets(self):
         first = self.start(live.host_python(), "split.py")
         second = self.start(live.one_python_per_version()[-1], "threads.py", "churn")

@@ -18,6 +18,7 @@ class ProcessTest(live.LiveTest):
         return target, profile, facts
 
     @for_each(live.one_python_per_version)
+    @live.measures
     def test_fork_is_followed(self, python):
         target, profile, facts = self.watch_procs(python, "fork")
         self.assertEqual(facts["status"], 3)
@@ -31,6 +32,7 @@ class ProcessTest(live.LiveTest):
         self.assertNotIn(("parent_work", "child_work"), profile.edges())
 
     @for_each(lambda: few_pythons()[-2:])
+    @live.measures
     def test_fork_is_not_followed_unasked(self, python):
         target, profile, facts = self.watch_procs(python, "fork", options=())
         self.assertEqual([t["pid"] for t in profile.report["targets"]], [target.pid])
@@ -38,16 +40,19 @@ class ProcessTest(live.LiveTest):
         self.assertGreater(profile.share("parent_work", "total"), 0.9)
 
     @for_each(few_pythons)
+    @live.measures
     def test_multiprocessing_fork(self, python):
         _, profile, facts = self.watch_procs(python, "pool", "fork")
         self.assertIn(facts["child"], {t["pid"] for t in profile.report["targets"]})
         self.assert_share(profile, "child_work", 0.5, 7, "total")
 
+    @live.measures
     def test_multiprocessing_spawn(self):
         _, profile, facts = self.watch_procs(live.host_python(), "pool", "spawn")
         self.assertIn(facts["child"], {t["pid"] for t in profile.report["targets"]})
         self.assertGreater(profile.share("child_work", "total"), 0.4)
 
+    @live.measures
     def test_exec_of_another_version(self):
         python = live.host_python()
         other = next((p for p in live.pythons() if not p.root and p.minor != python.minor), None)
@@ -73,6 +78,7 @@ class ProcessTest(live.LiveTest):
         self.assertAlmostEqual(seen_s / expected_s, 1, delta=0.15)
 
     @for_each(few_pythons)
+    @live.measures
     def test_target_that_exits_ends_the_run(self, python):
         target, profile, _ = self.watch_procs(python, "exit", returncode=7, options=())
         self.assertEqual(profile.report["targets"][0]["exit_code"], 7)

@@ -115,6 +115,7 @@ class StackTest(live.LiveTest):
             self.assertAlmostEqual(by_weight[weight] / whole, weight / 15, delta=0.03)
 
     @for_each(live.one_python_per_version)
+    @live.measures
     def test_made_lambdas_keep_their_names(self, python):
         # Thousands of new names a second: a busy machine may lose some, but mix up none.
         target = self.start(python, "made.py", "lambdas")
@@ -149,6 +150,7 @@ class StackTest(live.LiveTest):
         self.assertAlmostEqual(far / (near + far), 0.75, delta=0.05)
 
     @for_each(live.one_python_per_version)
+    @live.measures
     def test_threads_that_come_and_go(self, python):
         target = self.start(python, "threads.py", "churn")
         profile = self.profile_target(target, "-r", "2khz", "-d", "1.3")
