@@ -292,7 +292,6 @@ class FlamegraphInChromium(unittest.TestCase):
         self.assertIn("<img src=x onerror=\"document.title='pwned'\">&amp;", names)
         self.assertIn(r"\x1b[31m;a;b\x0a\xff\xfe \xe2\x80\xae 12", names)
 
-    @live.measures
     def test_a_hundred_thousand_stacks_are_drawn_in_seconds(self):
         for fragment in ("", "invert=1", "merge=line&search=method_77"):
             with self.subTest(fragment):
