@@ -25,9 +25,9 @@ class ProcessTest(live.LiveTest):
         self.assertEqual({t["pid"] for t in profile.report["targets"]},
                          {target.pid, facts["child"]})
         self.assertEqual({t["python"] for t in profile.report["targets"]}, {python.version})
-        # Both burn 1 s.
-        self.assert_share(profile, "child_work", 0.5, 5, "total")
-        self.assert_share(profile, "parent_work", 0.5, 5, "total")
+        # Both burn 1 s; what the parent burns before our clock runs is missing.
+        self.assert_share(profile, "child_work", 0.5, 10, "total")
+        self.assert_share(profile, "parent_work", 0.5, 10, "total")
         self.assert_mostly_whole(profile)
         self.assertNotIn(("parent_work", "child_work"), profile.edges())
 
@@ -44,7 +44,7 @@ class ProcessTest(live.LiveTest):
     def test_multiprocessing_fork(self, python):
         _, profile, facts = self.watch_procs(python, "pool", "fork")
         self.assertIn(facts["child"], {t["pid"] for t in profile.report["targets"]})
-        self.assert_share(profile, "child_work", 0.5, 7, "total")
+        self.assert_share(profile, "child_work", 0.5, 10, "total")
 
     @live.measures
     def test_multiprocessing_spawn(self):
