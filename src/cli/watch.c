@@ -35,6 +35,13 @@ struct expected {
 	uint64_t patience_ns; /* with something that is no Python so far */
 };
 
+/* A target that is sampled already; the ends of its code objects are still to be seen. */
+struct unseen {
+	struct unseen *next;
+	uint32_t serial;
+	struct python_process process;
+};
+
 struct watch {
 	struct capture *capture;
 	struct profile *profile;
@@ -44,6 +51,8 @@ struct watch {
 	struct map64 *by_serial; /* serial -> index of processes */
 	struct watched_threads threads;
 	uint32_t unfreed_count; /* exited threads whose last CPU time is still to be told */
+	struct unseen *unseen;	/* oldest first */
+	struct unseen **unseen_end;
 	struct expected *expected;
 	size_t expected_count;
 	uint64_t swept_ns;
@@ -66,6 +75,7 @@ struct watch *watch_new(struct capture *capture, struct profile *profile)
 		return NULL;
 	watch->capture = capture;
 	watch->profile = profile;
+	watch->unseen_end = &watch->unseen;
 	watch->cache = python_cache_new();
 	watch->by_serial = map64_new();
 	if (!watch->cache || !watch->by_serial || watched_threads_init(&watch->threads, profile)) {
@@ -77,8 +87,14 @@ struct watch *watch_new(struct capture *capture, struct profile *profile)
 
 void watch_free(struct watch *watch)
 {
+	struct unseen *next;
+
 	if (!watch)
 		return;
+	for (struct unseen *unseen = watch->unseen; unseen; unseen = next) {
+		next = unseen->next;
+		free(unseen);
+	}
 	python_cache_free(watch->cache);
 	map64_free(watch->by_serial);
 	free(watch->processes);
@@ -206,6 +222,38 @@ static void deaths_watch(struct watch *watch, struct python_process *process, ui
 			    process->pid, strerror(-error));
 }
 
+/*
+ * Placing a probe takes the kernel some 20 ms for each interpreter file: that is for later, one at
+ * a time, so that the first samples of fifty processes do not wait for it.
+ */
+static void deaths_watch_later(struct watch *watch, struct python_process *process, uint32_t serial)
+{
+	struct unseen *unseen = malloc(sizeof(*unseen));
+
+	if (!unseen) {
+		deaths_watch(watch, process, serial);
+		return;
+	}
+	*unseen = (struct unseen){ .serial = serial, .process = *process };
+	*watch->unseen_end = unseen;
+	watch->unseen_end = &unseen->next;
+}
+
+/* True when there are more. */
+static bool deaths_watch_next(struct watch *watch)
+{
+	struct unseen *unseen = watch->unseen;
+
+	if (!unseen)
+		return false;
+	watch->unseen = unseen->next;
+	if (!watch->unseen)
+		watch->unseen_end = &watch->unseen;
+	deaths_watch(watch, &unseen->process, unseen->serial);
+	free(unseen);
+	return watch->unseen != NULL;
+}
+
 static int process_add(struct watch *watch, struct python_process *process, uint64_t cpu_base_ns)
 {
 	struct adding adding = { .watch = watch, .cpu_base_ns = cpu_base_ns, .start_ns = now_ns() };
@@ -224,7 +272,7 @@ static int process_add(struct watch *watch, struct python_process *process, uint
 	process_describe(watch, watched, process->version);
 	adding.process = watched;
 	error = proc_each_thread(process->pid, thread_add, &adding);
-	deaths_watch(watch, process, serial);
+	deaths_watch_later(watch, process, serial);
 	log_verbose("pid %d: CPython %s in %s", process->pid, process->version, process->binary);
 	return error == -ENOMEM ? error : 0;
 }
@@ -330,6 +378,7 @@ static bool expected_try(struct watch *watch, struct expected *expected, uint64_
 
 int watch_retry(struct watch *watch)
 {
+	bool more = deaths_watch_next(watch);
 	uint64_t now = now_ns(), next_ns = UINT64_MAX;
 	size_t kept = 0;
 
@@ -343,6 +392,8 @@ int watch_retry(struct watch *watch)
 		watch->expected[kept++] = expected;
 	}
 	watch->expected_count = kept;
+	if (more)
+		return 0;
 	if (next_ns == UINT64_MAX)
 		return -1;
 	return next_ns <= now ? 0 : (int)((next_ns - now) / 1000000) + 1;
