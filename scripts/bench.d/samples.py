@@ -13,12 +13,15 @@ BOTH_BUDGET_US = 10
 
 
 def one_depth(target, what, depth, seconds):
-    """(kernel µs per sample, share of samples whose stack had that many frames)"""
+    """(kernel µs per sample, what was wrong with the stacks)"""
     with Profiler("-p", target.pid, "-r", 1000) as profiler:
         target.do(what, depth, seconds)
         report = profiler.stop()
     right = sum(stack["weight"] for stack in report["stacks"] if len(stack["frames"]) == depth)
-    return kernel_ns(report) / 1000, right / max(1, report["samples"] * report["period_ns"])
+    share = right / max(1, report["samples"] * report["period_ns"])
+    words = "" if share > 0.9 else " (%d %% of the stacks have that depth; incomplete: %s)" % (
+        100 * share, reasons(report))
+    return kernel_ns(report) / 1000, words
 
 
 def depths(bench):
@@ -31,9 +34,8 @@ def depths(bench):
         cells = []
         with Target(python, "works.py", cpu=bench.last_cpu) as target:
             for what, depth in [("deep", d) for d in DEPTHS] + [("sweep", 25)]:
-                price, right = one_depth(target, what, depth, seconds)
-                cells.append("%.2f" % price + ("" if right > 0.9 else " (%d %% of the stacks have "
-                                               "that depth)" % (100 * right)))
+                price, words = one_depth(target, what, depth, seconds)
+                cells.append("%.2f%s" % (price, words))
                 if depth == 25:
                     at_25.setdefault(what, {})[python.name] = price
         lines.append("| %s | %s |" % (python.name, " | ".join(cells)))
