@@ -15,8 +15,7 @@
 
 enum {
 	CODE_HEAD_BYTES = 256,
-	CODE_HEAD_READ_BYTES = 208, /* the farthest field of any version lies before this */
-	CODE_TAIL_BYTES = 64,	    /* of a file name that has no hash */
+	CODE_TAIL_BYTES = 64, /* of a file name that has no hash */
 };
 
 struct code_head {
@@ -39,12 +38,21 @@ static __always_inline __s32 code_field32(const struct code_head *head, __u32 of
 	return *(const __s32 *)(head->bytes + offset);
 }
 
-/* 0, or the reason why this is no code object. */
+/*
+ * 0, or the reason why this is no code object. Not a byte more is read than the farthest field needs:
+ * behind the object may lie the end of the memory that is mapped.
+ */
 static __always_inline __u32 code_head_read(const struct python_target *target,
 					    struct code_head *head, __u64 address)
 {
+	const struct python_layout *layout = &target->layout;
+	__u64 bytes = layout->code_firsttraceable != ABI_NO_OFFSET ?
+			      layout->code_firsttraceable + 4 :
+			      layout->code_linetable + 8;
+
 	head->address = address;
-	if (read_user(head->bytes, CODE_HEAD_READ_BYTES, address))
+	BOUND(bytes, CODE_HEAD_BYTES);
+	if (read_user(head->bytes, bytes, address))
 		return DROP_CODE_UNREADABLE;
 	if (code_field(head, target->layout.object_type) != target->code_type)
 		return DROP_CODE_FORGED;

@@ -329,6 +329,22 @@ Test(walk, reused_addresses_have_another_identity)
 	cr_expect_neq(identity_of(code_at(0)), first, "another first line");
 }
 
+Test(walk, nothing_behind_a_code_object_is_read)
+{
+	struct code_head *head = calloc(1, sizeof(*head));
+	struct python_target target = TARGET_3_11;
+	/* Its last field ends where the mapped memory ends. */
+	uint64_t code = HEAP + HEAP_BYTES - (target.layout.code_firsttraceable + 4);
+
+	memory_put64(&memory, code + target.layout.object_type, CODE_TYPE);
+	cr_expect_eq(code_head_read(&target, head, code), DROP_NONE);
+	target.layout.code_firsttraceable = ABI_NO_OFFSET; /* <= 3.10 */
+	code = HEAP + HEAP_BYTES - (target.layout.code_linetable + 8);
+	memory_put64(&memory, code + target.layout.object_type, CODE_TYPE);
+	cr_expect_eq(code_head_read(&target, head, code), DROP_NONE);
+	free(head);
+}
+
 Test(walk, something_that_is_no_code_object_is_told)
 {
 	struct code_head *head = calloc(1, sizeof(*head));
