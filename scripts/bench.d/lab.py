@@ -311,10 +311,13 @@ class Bench:
         log("%s: %s (budget %s) %s" % (what, measured, budget, word))
 
     def judge_median(self, what, budget, limit, values, form):
+        """Time cannot be won by being sampled: bounds below -limit are noise larger than limit."""
         low, high = median_between(values)
-        kept = True if high <= limit else False if low > limit else None
-        if len(values) < 6:
-            kept = None
+        kept = None
+        if len(values) >= 6 and low > limit:
+            kept = False
+        elif len(values) >= 6 and high <= limit and low >= -limit:
+            kept = True
         self.judge(what, budget, "%s, the median is in %s" % (
             spread(values, form), " - ".join((form % low, form % high))), kept)
 
