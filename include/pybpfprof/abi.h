@@ -28,6 +28,9 @@ enum {
 		ABI_NAME_BYTES + ABI_QUALNAME_BYTES + ABI_FILENAME_BYTES + ABI_LINETABLE_BYTES,
 	ABI_USER_STACK_BYTES = 16384, /* copied for native unwinding (-n) */
 	ABI_LOCATOR_STEPS = 3,
+	ABI_CALL_EVENTS = 62, /* of one thread in one RECORD_CALLS */
+	ABI_CALL_SITES = 1024,
+	ABI_REGISTERS = 16,
 };
 
 /* An offset that a version of CPython does not have. */
@@ -152,6 +155,9 @@ enum record_kind {
 	RECORD_PROCESS_EXIT,
 	RECORD_THREAD_EXIT,
 	RECORD_THREAD_FREE, /* after RECORD_THREAD_EXIT: the CPU time it did not know yet */
+	RECORD_CALLS,
+	RECORD_CALL_STACK,
+	RECORD_CALL_PROOF,
 	RECORD_KIND_COUNT
 };
 
@@ -236,6 +242,120 @@ struct record_native {
 	char stack[ABI_USER_STACK_BYTES]; /* last: sent with only `stack_bytes` */
 };
 ABI_ASSERT_SIZE(struct record_native, 24 + 64 + 8 + 8 * ABI_KERNEL_FRAMES + ABI_USER_STACK_BYTES);
+
+/* ---- exact calls ---- */
+
+enum call_event_kind {
+	CALL_ENTER,  /* a function starts */
+	CALL_RESUME, /* a generator or coroutine goes on */
+	CALL_THROW,  /* it goes on with an exception thrown into it */
+	CALL_RETURN,
+	CALL_YIELD,  /* left, to be resumed */
+	CALL_UNWIND, /* left by an exception */
+	CALL_LEAVE,  /* left by return or yield: the probe does not tell which */
+	CALL_OFF_CPU,
+	CALL_EVENT_KIND_COUNT
+};
+
+/* In call_event.code_id of a CALL_OFF_CPU. */
+enum call_off_cpu {
+	CALL_OFF_CPU_WAS, /* was off the CPU for `what` nanoseconds since the event before */
+	CALL_OFF_CPU_GOES, /* leaves the CPU at this time; how long, a later CALL_OFF_CPU_WAS tells */
+};
+
+/*
+ * One thing a thread did. `what` is the address of the frame, or for CALL_OFF_CPU nanoseconds
+ * shifted left by 3; its low three bits are the kind. A leaving frame may be 0: the innermost.
+ */
+struct call_event {
+	__u32 delta_ns; /* since record_calls.header.time_ns */
+	__u32 code_id;	/* entering: of an earlier RECORD_CODE, 0 where its name was lost */
+	__u64 what;
+};
+ABI_ASSERT_SIZE(struct call_event, 16);
+
+static inline enum call_event_kind call_event_kind(const struct call_event *event)
+{
+	return (enum call_event_kind)(event->what & 7);
+}
+
+static inline __u64 call_event_frame(const struct call_event *event)
+{
+	return event->what & ~(__u64)7;
+}
+
+static inline __u64 call_event_off_cpu_ns(const struct call_event *event)
+{
+	return event->what >> 3;
+}
+
+/*
+ * What one thread did, in order. Each thread numbers what it sends (this record and the next two)
+ * from 0; a missing number is a lost record, and a RECORD_CALL_STACK follows. Sent with only
+ * `event_count` events.
+ */
+struct record_calls {
+	struct record_header header; /* time_ns: events count from it */
+	__u32 sequence;
+	__u32 event_count;
+	struct call_event events[ABI_CALL_EVENTS];
+};
+ABI_ASSERT_SIZE(struct record_calls, 24 + 8 + 16 * ABI_CALL_EVENTS);
+
+struct call_stack_frame {
+	__u64 frame;
+	__u32 code_id; /* as in record_frame, without FRAME_ENTRY_BIT */
+	__s32 lasti;
+};
+ABI_ASSERT_SIZE(struct call_stack_frame, 16);
+
+/*
+ * The frames that are running when a thread is first heard of, or heard of again after a loss:
+ * innermost first, without the frame whose entering made it be sent. They replace what was known.
+ */
+struct record_call_stack {
+	struct record_header header;
+	__u32 sequence;
+	__u16 frame_count;
+	__u8 status; /* enum drop_reason */
+	__u8 reserved;
+	struct call_stack_frame frames[ABI_STACK_FRAMES];
+};
+ABI_ASSERT_SIZE(struct record_call_stack, 24 + 8 + 16 * ABI_STACK_FRAMES);
+
+/*
+ * Value of the `call_sites` map, by the number a probe carries as its cookie. Registers are numbered
+ * as x86-64 encodes them (rax 0, rcx 1, rdx 2, rbx 3, rsp 4, rbp 5, rsi 6, rdi 7, r8 8, ...).
+ */
+#define CALL_NO_REGISTER 0xff
+
+struct call_site {
+	__u8 kind;	      /* enum call_event_kind */
+	__u8 frame_register;  /* holds the frame that enters or leaves */
+	__u8 ip_register;     /* tells which code object enters, and where: differs for each */
+	__u8 result_register; /* leaving: 0 in it means an exception */
+	__u8 throw_register;  /* entering: its low 32 bits not 0: an exception is thrown in */
+	__u8 proven;	      /* 0: send RECORD_CALL_PROOF for each hit instead */
+	__u8 before_link;     /* entering: the thread state does not know the frame yet */
+	__u8 check_exception; /* leaving: the thread state tells whether by an exception */
+};
+ABI_ASSERT_SIZE(struct call_site, 8);
+
+/* One hit of a site that is not proven yet, with all there is to prove it and to count it. */
+struct record_call_proof {
+	struct record_header header;
+	__u32 sequence;
+	__u32 site;
+	__u64 current_frame; /* of the thread state; 0 none */
+	__u64 frame;	     /* entering: the frame that enters; 0 unknown */
+	__u64 code;	     /* of `frame`, as it says */
+	__u64 ip;	     /* of `frame`, the word that lies there */
+	__u32 code_id;	     /* 0: what `code` points at is no code object */
+	__u32 kind;	     /* enum call_event_kind, as far as it is known */
+	__u64 off_cpu_ns;    /* as CALL_OFF_CPU_WAS, before this hit */
+	__u64 registers[ABI_REGISTERS];
+};
+ABI_ASSERT_SIZE(struct record_call_proof, 24 + 8 + 32 + 16 + 8 * ABI_REGISTERS);
 
 struct record_process {
 	struct record_header header; /* pid: the process meant (for a fork, the child) */

@@ -14,6 +14,7 @@
 
 #include "base/intern.h"
 #include "base/map64.h"
+#include "model/calls.h"
 #include "pybpfprof/abi.h"
 
 #define PROFILE_NONE UINT32_MAX
@@ -112,6 +113,7 @@ struct profile {
 	uint64_t partial[DROP_COUNT]; /* samples with an incomplete stack, by reason */
 	uint64_t unresolved;	      /* frames shown without their right name */
 	struct profile_cost cost;
+	struct calls *calls; /* exact modes: every call (model/calls.h), owned; else NULL */
 
 	struct profile_index *index; /* how the adders find what is there already; private */
 };
