@@ -57,6 +57,9 @@ struct watch {
 	size_t expected_count;
 	uint64_t swept_ns;
 	uint32_t sweep_next; /* index of processes */
+	void (*on_target)(void *arg, const struct watched_process *process,
+			  const struct python_process *python);
+	void *on_target_arg;
 };
 
 static uint64_t now_ns(void)
@@ -101,6 +104,15 @@ void watch_free(struct watch *watch)
 	watched_threads_release(&watch->threads);
 	free(watch->expected);
 	free(watch);
+}
+
+void watch_on_target(struct watch *watch,
+		     void (*on_target)(void *arg, const struct watched_process *process,
+				       const struct python_process *python),
+		     void *arg)
+{
+	watch->on_target = on_target;
+	watch->on_target_arg = arg;
 }
 
 static struct watched_process *process_of(const struct watch *watch, uint32_t serial)
@@ -270,6 +282,8 @@ static int process_add(struct watch *watch, struct python_process *process, uint
 	if (!watched)
 		return -ENOMEM;
 	process_describe(watch, watched, process->version);
+	if (watch->on_target)
+		watch->on_target(watch->on_target_arg, watched, process);
 	adding.process = watched;
 	error = proc_each_thread(process->pid, thread_add, &adding);
 	deaths_watch_later(watch, process, serial);

@@ -33,6 +33,16 @@ struct watch *watch_new(struct capture *capture, struct profile *profile);
 void watch_free(struct watch *watch);
 
 /*
+ * Calls `on_target` for each process that was inspected and has become a target, as soon as the
+ * kernel side knows it; not for forks of a target, which have its file and its layout. Both structs
+ * are borrowed for the call. NULL: nobody.
+ */
+void watch_on_target(struct watch *watch,
+		     void (*on_target)(void *arg, const struct watched_process *process,
+				       const struct python_process *python),
+		     void *arg);
+
+/*
  * Looks at `pid` and makes it a target if it is a CPython we know. 0; -ENOMEM; -EAGAIN, not (yet):
  * process->verdict and reason tell why.
  */
