@@ -234,6 +234,7 @@ int config_parse(int argc, char *const *argv, const struct config_host *host, st
 	config->rate_hz = RATE_DEFAULT_HZ;
 	config->limit = LIMIT_DEFAULT;
 	config->max_overhead_percent = MAX_OVERHEAD_DEFAULT_PERCENT;
+	config->probes = -1;
 	config->no_color = host->no_color;
 
 	err = parse_words(&parse, argc, argv);
@@ -243,6 +244,8 @@ int config_parse(int argc, char *const *argv, const struct config_host *host, st
 		config->modes = 1u << CONFIG_MODE_CPU;
 	if (config->command == COMMAND_PROFILE) {
 		err = config_check_target(&parse);
+		if (!err)
+			err = config_check_modes(&parse);
 		if (err)
 			return err;
 	}

@@ -58,6 +58,9 @@ struct config {
 	bool native;
 	bool kernel;
 	double max_overhead_percent; /* of the target's CPU time; negative: no limit */
+	int probes; /* exact modes: the enum call_way to use; -1: chosen for each process */
+	bool raw;   /* exact modes: the probes' cost stays in the times */
+	bool duty;  /* exact modes: probes in windows; the overhead then has a limit above 0 */
 
 	struct config_report *reports; /* at least one; at most one goes to standard output */
 	size_t report_count;
@@ -87,5 +90,7 @@ void config_release(struct config *config);
 /* "cpu", "line". */
 const char *config_mode_name(enum config_mode mode);
 bool config_has_mode(const struct config *config, enum config_mode mode);
+/* --mode time, callgraph, or both: every call is seen, nothing is sampled. */
+bool config_is_exact(const struct config *config);
 
 #endif

@@ -46,8 +46,91 @@ int config_check_target(struct parse *parse)
 			return -EINVAL;
 		}
 		config->subprocesses = true;
-		if (!parse->max_overhead_given)
+		/* Windows need something to be sized by. */
+		if (!(parse->given & 1ull << OPTION_MAX_OVERHEAD) && !config->duty)
 			config->max_overhead_percent = -1;
+	}
+	return 0;
+}
+
+/* Options that only one of the two families of modes knows, with why the other one does not. */
+static const struct {
+	enum option_id id;
+	bool exact;
+	const char *reason;
+} one_sided[] = {
+	{ OPTION_RATE, false, "every call is seen, none is sampled" },
+	{ OPTION_NATIVE, false, "only Python's functions are seen" },
+	{ OPTION_KERNEL, false, "only Python's functions are seen" },
+	{ OPTION_PROBES, true, NULL },
+	{ OPTION_RAW, true, NULL },
+	{ OPTION_DUTY, true, NULL },
+};
+
+/* The first of the given modes that is (or is not) an exact one; NULL: none. */
+static const char *first_mode(const struct config *config, bool exact)
+{
+	for (int mode = 0; mode < CONFIG_MODE_COUNT; mode++) {
+		if (config_has_mode(config, mode) && !!(CONFIG_MODES_EXACT & 1u << mode) == exact)
+			return config_mode_name(mode);
+	}
+	return NULL;
+}
+
+static int check_options_of_modes(struct parse *parse)
+{
+	const char *exact = first_mode(parse->config, true);
+
+	for (size_t i = 0; i < COUNT_OF(one_sided); i++) {
+		const char *name = option_at(one_sided[i].id)->name;
+
+		if (!(parse->given & 1ull << one_sided[i].id) || one_sided[i].exact == !!exact)
+			continue;
+		if (exact)
+			buffer_printf(parse->message, "--%s means nothing with --mode %s: %s", name,
+				      exact, one_sided[i].reason);
+		else
+			buffer_printf(parse->message,
+				      "--%s is for the exact modes: give --mode time or callgraph",
+				      name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Modes that go together, and options that mean something in them. */
+int config_check_modes(struct parse *parse)
+{
+	const struct config *config = parse->config;
+	const char *exact = first_mode(config, true), *sampled = first_mode(config, false);
+	int err;
+
+	if (exact && sampled) {
+		buffer_printf(parse->message,
+			      "modes %s and %s cannot be combined in one run yet: one samples, the "
+			      "other sees every call",
+			      sampled, exact);
+		return -EINVAL;
+	}
+	err = check_options_of_modes(parse);
+	if (err)
+		return err;
+	if (exact && config->by == ROLLUP_LINE) {
+		buffer_printf(parse->message,
+			      "--by line means nothing with --mode %s: calls are "
+			      "of functions",
+			      exact);
+		return -EINVAL;
+	}
+	if (sampled && config->by == ROLLUP_TREE) {
+		buffer_string(parse->message,
+			      "--by tree is for the exact modes: give --mode time or callgraph");
+		return -EINVAL;
+	}
+	if (config->duty && config->max_overhead_percent <= 0) {
+		buffer_string(parse->message,
+			      "--duty keeps the cost under --max-overhead, which must be above 0");
+		return -EINVAL;
 	}
 	return 0;
 }

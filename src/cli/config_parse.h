@@ -8,11 +8,16 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+_Static_assert(OPTION_COUNT <= 64, "parse.given has a bit for every option");
+
+/* The modes that see every call; the others sample. */
+#define CONFIG_MODES_EXACT (1u << CONFIG_MODE_TIME | 1u << CONFIG_MODE_CALLGRAPH)
+
 struct parse {
 	struct config *config;
 	const struct config_host *host;
 	struct buffer *message;
-	bool max_overhead_given;
+	uint64_t given; /* bits 1 << enum option_id: what was on the command line */
 };
 
 /* All ints: 0; -EINVAL with one line appended to parse->message; -ENOMEM. */
@@ -24,6 +29,7 @@ int config_apply_value(struct parse *parse, enum option_id id, const char *text)
 struct config_report *config_report_add(struct config *config);
 
 /* config_check.c: what only the whole command line can tell. */
+int config_check_modes(struct parse *parse);
 int config_check_target(struct parse *parse);
 int config_check_reports(struct parse *parse);
 

@@ -5,6 +5,7 @@
 
 #include "cli/config_parse.h"
 #include "cli/value.h"
+#include "python/call_plan.h"
 
 enum { RATE_MAX_HZ = 20000 };
 
@@ -25,10 +26,16 @@ static const char *const modes_later[] = {
 };
 
 /* In the order of enum rollup_by and enum rollup_sort. */
-static const char *const by_names[] = {
-	"function", "class", "module", "line", "thread", "process"
-};
+static const char *const by_names[] = { "function", "class",   "module", "line",
+					"thread",   "process", "tree" };
 static const char *const sort_names[] = { "self", "total", "name", "samples" };
+
+static const char *const probe_names[] = {
+	[CALL_WAY_USDT] = "usdt",
+	[CALL_WAY_EVAL] = "eval",
+	[CALL_WAY_DISPATCH] = "dispatch",
+	[CALL_WAY_COUNT] = "auto",
+};
 
 static void append_words(struct buffer *message, const char *const *words, size_t count)
 {
@@ -145,7 +152,17 @@ static int set_max_overhead(struct parse *parse, const char *text)
 			      text);
 		return -EINVAL;
 	}
-	parse->max_overhead_given = true;
+	return 0;
+}
+
+static int set_probes(struct parse *parse, const char *text)
+{
+	size_t way = config_word_index(text, strlen(text), probe_names, COUNT_OF(probe_names));
+
+	if (way == COUNT_OF(probe_names))
+		return refuse_word(parse->message, "--probes", text, strlen(text), probe_names,
+				   COUNT_OF(probe_names));
+	parse->config->probes = way == CALL_WAY_COUNT ? -1 : (int)way;
 	return 0;
 }
 
@@ -265,6 +282,7 @@ int config_apply_flag(struct parse *parse, enum option_id id)
 {
 	struct config *config = parse->config;
 
+	parse->given |= 1ull << id;
 	switch (id) {
 	case OPTION_ALL:
 		config->all = true;
@@ -277,6 +295,12 @@ int config_apply_flag(struct parse *parse, enum option_id id)
 		return 0;
 	case OPTION_KERNEL:
 		config->kernel = true;
+		return 0;
+	case OPTION_RAW:
+		config->raw = true;
+		return 0;
+	case OPTION_DUTY:
+		config->duty = true;
 		return 0;
 	case OPTION_THREADS:
 		config->threads = true;
@@ -303,6 +327,7 @@ int config_apply_flag(struct parse *parse, enum option_id id)
 
 int config_apply_value(struct parse *parse, enum option_id id, const char *text)
 {
+	parse->given |= 1ull << id;
 	switch (id) {
 	case OPTION_PID:
 		return set_pids(parse, text);
@@ -316,6 +341,8 @@ int config_apply_value(struct parse *parse, enum option_id id, const char *text)
 		return set_rate(parse, text);
 	case OPTION_MAX_OVERHEAD:
 		return set_max_overhead(parse, text);
+	case OPTION_PROBES:
+		return set_probes(parse, text);
 	case OPTION_FORMAT:
 		return set_format(parse, text);
 	case OPTION_OUTPUT:
@@ -344,4 +371,9 @@ const char *config_mode_name(enum config_mode mode)
 bool config_has_mode(const struct config *config, enum config_mode mode)
 {
 	return config->modes & 1u << mode;
+}
+
+bool config_is_exact(const struct config *config)
+{
+	return config->modes & CONFIG_MODES_EXACT;
 }

@@ -15,6 +15,7 @@ enum rollup_by {
 	ROLLUP_LINE,
 	ROLLUP_THREAD,
 	ROLLUP_PROCESS,
+	ROLLUP_TREE, /* of exact calls alone: a row a path; not for rollup_build() */
 };
 
 struct rollup_row {

@@ -68,6 +68,10 @@ static void append_settings(struct buffer *out, const struct config *config)
 	buffer_string(out, config->kernel ? " kernel" : "");
 	if (config->max_overhead_percent != 20)
 		buffer_printf(out, " max_overhead=%g", config->max_overhead_percent);
+	if (config->action == CONFIG_RUN && config->probes >= 0)
+		buffer_printf(out, " probes=%d", config->probes);
+	buffer_string(out, config->raw ? " raw" : "");
+	buffer_string(out, config->duty ? " duty" : "");
 	for (size_t i = 0; i < config->report_count; i++) {
 		const struct config_report *report = &config->reports[i];
 
@@ -122,6 +126,19 @@ static const struct {
 	{ "-a --mode line", "profile all mode=line" },
 	{ "-a --mode line,cpu", "profile all mode=cpu mode=line" },
 	{ "-a --mode cpu --mode line", "profile all mode=cpu mode=line" },
+	{ "-a --mode time", "profile all mode=time" },
+	{ "-a --mode callgraph,time", "profile all mode=time mode=callgraph" },
+	{ "-a --mode time --probes auto", "profile all mode=time" },
+	{ "-a --mode time --probes usdt", "profile all mode=time probes=0" },
+	{ "-a --mode time --probes eval", "profile all mode=time probes=1" },
+	{ "-a --probes=dispatch --mode callgraph", "profile all mode=callgraph probes=2" },
+	{ "-a --raw --mode time", "profile all mode=time raw" },
+	{ "-a --duty --mode time", "profile all mode=time duty" },
+	{ "-a --duty --mode time --max-overhead 5", "profile all mode=time max_overhead=5 duty" },
+	{ "--mode time -- a", "profile subprocesses mode=time max_overhead=-1 [a]" },
+	{ "--mode time --duty -- a", "profile subprocesses mode=time duty [a]" },
+	{ "-a --mode time --by tree", "profile all mode=time by=6" },
+	{ "-a --by tree --mode callgraph -t", "profile all mode=callgraph by=6 threads" },
 	{ "-a -f json", "profile all json>-" },
 	{ "-a -f json -o x", "profile all json>x" },
 	{ "-a -o x -f json", "profile all json>x" },
@@ -208,8 +225,24 @@ static const struct {
 	{ "-a -l -1", "'-1' is not a number of rows" },
 	{ "-a --mode ''", "unknown mode ''" },
 	{ "-a --mode cpu,", "unknown mode ''" },
-	{ "-a --mode fast", "unknown mode 'fast'; known: cpu, line" },
+	{ "-a --mode fast", "unknown mode 'fast'; known: cpu, line, time, callgraph" },
 	{ "-a --mode cpu,lines", "unknown mode 'lines'" },
+	{ "-a --mode time,cpu", "modes cpu and time cannot be combined in one run yet: " },
+	{ "-a --mode line,callgraph", "modes line and callgraph cannot be combined" },
+	{ "-a --mode time -r 99", "--rate means nothing with --mode time: every call is seen" },
+	{ "-a --mode callgraph -n", "--native means nothing with --mode callgraph: only Python" },
+	{ "-a -k --mode time", "--kernel means nothing with --mode time: only Python" },
+	{ "-a --mode time --by line", "--by line means nothing with --mode time: " },
+	{ "-a --by tree", "--by tree is for the exact modes: give --mode time or callgraph" },
+	{ "-a --probes auto", "--probes is for the exact modes: give --mode time or callgraph" },
+	{ "-a --raw --mode line", "--raw is for the exact modes: " },
+	{ "-a --duty", "--duty is for the exact modes: " },
+	{ "-a --mode time --duty --max-overhead none",
+	  "--duty keeps the cost under --max-overhead, which must be above 0" },
+	{ "-a --mode time --duty --max-overhead 0", "--duty keeps the cost under --max-overhead" },
+	{ "--mode time --duty --max-overhead none -- a", "--duty keeps the cost under" },
+	{ "-a --mode time --probes uprobe",
+	  "unknown --probes 'uprobe'; known: usdt, eval, dispatch, auto" },
 	{ "-a --by colour", "unknown --by 'colour'; known: function, class, module" },
 	{ "-a --sort calls", "unknown --sort column 'calls'; known: self, total, name, samples" },
 	{ "-a --max-overhead lots", "'lots' is not a share of CPU time" },
@@ -253,8 +286,7 @@ Test(config, names_what_is_promised_but_not_built)
 {
 	static const char *const commands[] = { "report x",  "diff a b", "top",	     "dump -p 1",
 						"heap -p 1", "agent",	 "case t.py" };
-	static const char *const modes[] = { "wall",	 "time", "callgraph", "memory",
-					     "lifetime", "gc",	 "gil",	      "trace" };
+	static const char *const modes[] = { "wall", "memory", "lifetime", "gc", "gil", "trace" };
 	struct parsed parsed;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -269,7 +301,9 @@ Test(config, names_what_is_promised_but_not_built)
 
 		snprintf(line, sizeof(line), "-a --mode cpu,%s", modes[i]);
 		snprintf(expected, sizeof(expected),
-			 "mode '%s' is not built yet in this version; built: cpu, line", modes[i]);
+			 "mode '%s' is not built yet in this version; built: cpu, line, time, "
+			 "callgraph",
+			 modes[i]);
 		parse_line(&parsed, line, &quiet_host);
 		cr_expect_eq(parsed.err, -EINVAL);
 		cr_expect_str_eq(parsed.message.bytes, expected);
