@@ -80,9 +80,12 @@ enum profile_unit { UNIT_NS, UNIT_BYTES, UNIT_SAMPLES };
 
 struct profile_cost {
 	uint64_t hits;	    /* probe hits in all */
-	uint64_t target_ns; /* CPU time our BPF programs took from the targets; measured in them */
-	uint64_t profiler_cpu_ns; /* our own process, user and system */
-	bool stopped_early;	  /* --max-overhead took the probes away */
+	uint64_t target_ns; /* CPU time taken from the targets: sampled modes: by our BPF programs,
+			       measured in them; exact modes: by the probes, estimated from hits */
+	uint64_t profiler_cpu_ns;  /* our own process, user and system */
+	bool stopped_early;	   /* --max-overhead took the probes away */
+	uint64_t stopped_after_ns; /* of the run, when it did; 0 not known */
+	uint32_t stop_reason;	   /* string: "they cost 31 % of ..."; 0 none */
 };
 
 struct profile {
