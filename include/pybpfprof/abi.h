@@ -57,6 +57,7 @@ struct python_layout {
 	__u16 tstate_interp;
 	__u16 tstate_thread_id;
 	__u16 tstate_frame;	    /* the innermost frame; 3.11, 3.12: the _PyCFrame */
+	__u16 tstate_exception;	    /* not 0 there while an exception is being raised */
 	__u16 cframe_current_frame; /* 3.11, 3.12 only */
 	__u16 interp_next;
 	__u16 interp_threads_head;
@@ -100,7 +101,7 @@ struct python_layout {
 	__u8 pointer_tag_mask; /* bits to clear in frame->code (3.14+: 7) */
 	__u8 minor;	       /* 11 for 3.11 */
 };
-ABI_ASSERT_SIZE(struct python_layout, 76);
+ABI_ASSERT_SIZE(struct python_layout, 78);
 
 /*
  * From the thread pointer (fsbase) to the current thread's PyThreadState:
@@ -121,7 +122,7 @@ struct python_target {
 	__u32 flags;	 /* enum python_target_flag */
 	struct python_locator locator;
 	struct python_layout layout;
-	__u32 reserved;
+	__u16 reserved;
 };
 ABI_ASSERT_SIZE(struct python_target, 120);
 

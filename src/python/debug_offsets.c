@@ -46,6 +46,20 @@ int debug_offsets_head_parse(const uint8_t *bytes, struct debug_offsets_head *ou
 	return 0;
 }
 
+/*
+ * The exception lies between the frame and the thread id (3.13 to 3.15), and only 3.15 tells of it:
+ * it moves with them while they keep their distance, else nobody knows where it went.
+ */
+static uint16_t exception_moved(const struct python_layout *ours,
+				const struct python_layout *theirs)
+{
+	int moved = theirs->tstate_frame - ours->tstate_frame;
+
+	return theirs->tstate_thread_id - ours->tstate_thread_id == moved ?
+		       (uint16_t)(ours->tstate_exception + moved) :
+		       ABI_NO_OFFSET;
+}
+
 int debug_offsets_apply(const uint8_t *bytes, struct layout *layout, const char **field)
 {
 	struct layout changed = *layout;
@@ -64,6 +78,7 @@ int debug_offsets_apply(const uint8_t *bytes, struct layout *layout, const char 
 			return -EBADMSG;
 		*ours = (uint16_t)offset;
 	}
+	changed.walk.tstate_exception = exception_moved(&layout->walk, &changed.walk);
 	*layout = changed;
 	return 0;
 }

@@ -17,6 +17,7 @@ const struct layout layout_3_11 = {
 	.walk.tstate_interp = 16,
 	.walk.tstate_thread_id = 152,
 	.walk.tstate_frame = 56,
+	.walk.tstate_exception = 96,
 	.walk.cframe_current_frame = 8,
 	.walk.interp_next = 0,
 	.walk.interp_threads_head = 16,

@@ -16,6 +16,7 @@ const struct layout layout_3_13 = {
 	.walk.tstate_interp = 16,
 	.walk.tstate_thread_id = 152,
 	.walk.tstate_frame = 72,
+	.walk.tstate_exception = 112,
 	.walk.cframe_current_frame = ABI_NO_OFFSET,
 	.walk.interp_next = 7264,
 	.walk.interp_threads_head = 7344,

@@ -15,6 +15,7 @@ const struct layout layout_3_15 = {
 	.walk.tstate_interp = 16,
 	.walk.tstate_thread_id = 176,
 	.walk.tstate_frame = 72,
+	.walk.tstate_exception = 136,
 	.walk.cframe_current_frame = ABI_NO_OFFSET,
 	.walk.interp_next = 7264,
 	.walk.interp_threads_head = 7336,

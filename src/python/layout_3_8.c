@@ -16,6 +16,7 @@ const struct layout layout_3_8 = {
 	.walk.tstate_interp = 16,
 	.walk.tstate_thread_id = 176,
 	.walk.tstate_frame = 24,
+	.walk.tstate_exception = 88,
 	.walk.cframe_current_frame = ABI_NO_OFFSET,
 	.walk.interp_next = 0,
 	.walk.interp_threads_head = 8,

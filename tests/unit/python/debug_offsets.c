@@ -89,6 +89,7 @@ enum {
 	WORD_FREE_THREADED = 2,
 	WORD_STATE_SIZE = 19,
 	WORD_STATE_NEXT = 21,
+	WORD_STATE_FRAME = 23,
 	WORD_STATE_THREAD_ID = 24,
 	WORD_FRAME_OWNER = 33,
 	WORD_CODE_NAME = 36
@@ -140,6 +141,23 @@ Test(debug_offsets, a_thread_state_in_another_order_is_followed)
 	cr_assert_eq(apply(words, &layout, &field), 0);
 	cr_expect_eq(layout.walk.tstate_thread_id, layout_of(13)->walk.tstate_thread_id + 8);
 	cr_expect_eq(layout.walk.tstate_next, layout_of(13)->walk.tstate_next);
+}
+
+/* 3.13 does not tell where the exception is; it lies between these two. */
+Test(debug_offsets, the_exception_moves_with_its_neighbours_or_is_unknown)
+{
+	uint64_t words[sizeof(WORDS_3_13_0) / 8];
+	struct layout layout;
+	const char *field;
+
+	memcpy(words, WORDS_3_13_0, sizeof(words));
+	words[WORD_STATE_FRAME] -= 8;
+	words[WORD_STATE_THREAD_ID] -= 8;
+	cr_assert_eq(apply(words, &layout, &field), 0);
+	cr_expect_eq(layout.walk.tstate_exception, layout_of(13)->walk.tstate_exception - 8);
+	words[WORD_STATE_FRAME] += 8;
+	cr_assert_eq(apply(words, &layout, &field), 0);
+	cr_expect_eq(layout.walk.tstate_exception, ABI_NO_OFFSET);
 }
 
 struct odd_case {
