@@ -6,16 +6,25 @@
 #ifndef PYBPFPROF_MODEL_HISTOGRAM_H
 #define PYBPFPROF_MODEL_HISTOGRAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { HISTOGRAM_OCTAVES = 64, HISTOGRAM_STEPS = 16 };
 
 struct histogram_octave; /* private */
 
+/* As long as all values are of one step, that step and how many they are is all there is. */
 struct histogram {
-	struct histogram_octave *octaves; /* only those in use, owned */
+	struct histogram_octave *octaves; /* only those in use, owned; else NULL */
 	uint8_t first, count;		  /* of the octaves kept; a gap between two is kept too */
+	uint16_t only_step;		  /* without octaves: all are of this one */
+	uint32_t only_count;
 };
+
+static inline bool histogram_is_empty(const struct histogram *histogram)
+{
+	return !histogram->octaves && !histogram->only_count;
+}
 
 /* A zeroed histogram is empty. 0 or -ENOMEM. */
 int histogram_add(struct histogram *histogram, uint64_t value);
