@@ -58,7 +58,7 @@ struct watch {
 	uint64_t swept_ns;
 	uint32_t sweep_next; /* index of processes */
 	void (*on_target)(void *arg, const struct watched_process *process,
-			  const struct python_process *python);
+			  struct python_process *python);
 	void *on_target_arg;
 };
 
@@ -108,7 +108,7 @@ void watch_free(struct watch *watch)
 
 void watch_on_target(struct watch *watch,
 		     void (*on_target)(void *arg, const struct watched_process *process,
-				       const struct python_process *python),
+				       struct python_process *python),
 		     void *arg)
 {
 	watch->on_target = on_target;

@@ -39,7 +39,7 @@ void watch_free(struct watch *watch);
  */
 void watch_on_target(struct watch *watch,
 		     void (*on_target)(void *arg, const struct watched_process *process,
-				       const struct python_process *python),
+				       struct python_process *python),
 		     void *arg);
 
 /*
