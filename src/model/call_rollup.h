@@ -26,6 +26,9 @@ enum call_rollup_sort {
 	CALL_SORT_CPU_TOTAL,
 	CALL_SORT_MIN,
 	CALL_SORT_MAX,
+	CALL_SORT_MEAN, /* total over calls that are not recursive */
+	CALL_SORT_P50,
+	CALL_SORT_P90,
 	CALL_SORT_P99,
 	CALL_SORT_EXCEPTIONS,
 	CALL_SORT_NAME,
