@@ -127,6 +127,7 @@ void profile_free(struct profile *profile)
 	free(profile->processes);
 	free(profile->threads);
 	free(profile->sums);
+	calls_free(profile->calls);
 	free(profile);
 }
 
