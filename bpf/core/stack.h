@@ -276,7 +276,7 @@ static __always_inline int stack_end(struct stack_scratch *scratch)
  * One raw frame into scratch->frames. Not inline: the verifier then checks it once, not once for each of
  * the hundreds of rounds of the loop that calls it. 0: go on; 1: the walk is over.
  */
-__noinline int stack_step(const struct python_target *target, struct stack_scratch *scratch)
+__weak __noinline int stack_step(const struct python_target *target, struct stack_scratch *scratch)
 {
 	struct record_frame frame = {};
 	struct code_value value = {};

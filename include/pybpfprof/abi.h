@@ -132,6 +132,8 @@ enum python_target_flag {
 	 * seen once names the same code object until then.
 	 */
 	PYTHON_TARGET_DEATHS_SEEN = 1,
+	/* Its calls are followed, all probes for them are in place. */
+	PYTHON_TARGET_CALLS = 2,
 };
 
 /* Value of the per-CPU `stats` map. */

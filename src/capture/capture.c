@@ -17,40 +17,25 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "capture/capture_private.h"
 #include "capture/knobs.h"
-#include "pybpfprof.skel.h"
 
 /*
  * A run of samples this long must fit between two drains, many times over. The first native or kernel
  * frame makes user space read symbols, of which a kernel has 200,000: a second on a slow machine.
  */
-enum { RING_BYTES_DEFAULT = 1 << 22, RING_BYTES_STACKS = 1 << 24 };
+enum {
+	RING_BYTES_DEFAULT = 1 << 22,
+	RING_BYTES_STACKS = 1 << 24,
+	/* Two million events a second are 32 MiB. */
+	RING_BYTES_CALLS = 1 << 25,
+	CALLS_TICK_HZ = 20, /* how long a busy thread's last calls may stay with it */
+};
 
 static const char *const FAMILY_PREFIX[] = {
 #define X(id, prefix) [PROBE_##id] = prefix,
 #include "capture/probes.def"
 #undef X
-};
-
-/* An interpreter file whose code objects' ends are reported. */
-struct watched_file {
-	dev_t device;
-	ino_t inode;
-};
-
-struct capture {
-	struct capture_options options;
-	struct pybpfprof_bpf *skeleton;
-	struct ring_buffer *ring;
-	struct bpf_link **links;
-	size_t link_count;
-	struct watched_file *watched;
-	size_t watched_count;
-	uint32_t next_serial;
-	int cpu_count;
-	capture_record_fn on_record; /* during a drain */
-	void *on_record_arg;
-	int drained;
 };
 
 static int obstacle_say(char *obstacle, size_t size, int error, const char *format, ...)
@@ -111,7 +96,9 @@ static int capture_tune(struct capture *capture)
 
 		bpf_program__set_autoload(program, wanted);
 	}
-	if (!ring_bytes)
+	if (!ring_bytes && options->families >> PROBE_CALLS & 1)
+		ring_bytes = RING_BYTES_CALLS;
+	else if (!ring_bytes)
 		ring_bytes =
 			options->native || options->kernel ? RING_BYTES_STACKS : RING_BYTES_DEFAULT;
 	error = bpf_map__set_max_entries(capture->skeleton->maps.records, ring_bytes);
@@ -211,7 +198,7 @@ fail:
 	return error;
 }
 
-static int link_keep(struct capture *capture, struct bpf_link *link)
+int capture_link_keep(struct capture *capture, struct bpf_link *link)
 {
 	struct bpf_link **links;
 
@@ -229,18 +216,20 @@ static int link_keep(struct capture *capture, struct bpf_link *link)
 
 static int clock_attach(struct capture *capture, const struct bpf_program *program, int cpu)
 {
+	const bool samples = program == capture->skeleton->progs.sample__tick;
+	const uint32_t rate_hz = samples ? capture->options.rate_hz : CALLS_TICK_HZ;
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
 		.size = sizeof(attr),
 		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = 1000000000ull / capture->options.rate_hz,
+		.sample_period = 1000000000ull / rate_hz,
 	};
 	int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	int error;
 
 	if (fd < 0)
 		return errno == ENODEV ? 0 : -errno; /* ENODEV: that CPU is offline */
-	error = link_keep(capture, bpf_program__attach_perf_event(program, fd));
+	error = capture_link_keep(capture, bpf_program__attach_perf_event(program, fd));
 	if (error)
 		close(fd);
 	return error;
@@ -253,7 +242,7 @@ static int program_attach(struct capture *capture, struct bpf_program *program)
 	if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
 		return 0; /* uprobes: when their file is known */
 	if (bpf_program__type(program) != BPF_PROG_TYPE_PERF_EVENT)
-		return link_keep(capture, bpf_program__attach(program));
+		return capture_link_keep(capture, bpf_program__attach(program));
 	for (int cpu = 0; cpu < capture->cpu_count && !error; cpu++)
 		error = clock_attach(capture, program, cpu);
 	return error;
@@ -280,9 +269,10 @@ int capture_attach(struct capture *capture, char *obstacle, size_t obstacle_size
 void capture_detach(struct capture *capture)
 {
 	/*
-	 * In the order they were attached: a sample taken after the ends of code objects are no
+	 * In the order they were attached, but for those of calls, which each hit costs most: a sample taken after the ends of code objects are no
 	 * longer seen would name whatever lies at an address by what lay there before.
 	 */
+	capture_calls_detach(capture);
 	for (size_t i = 0; i < capture->link_count; i++)
 		bpf_link__destroy(capture->links[i]);
 	capture->link_count = 0;
@@ -293,6 +283,7 @@ void capture_free(struct capture *capture)
 	if (!capture)
 		return;
 	capture_detach(capture);
+	capture_calls_release(capture);
 	free(capture->links);
 	free(capture->watched);
 	ring_buffer__free(capture->ring);
@@ -317,7 +308,7 @@ int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_
 	if (!watched)
 		return -ENOMEM;
 	capture->watched = watched;
-	error = link_keep(capture, bpf_program__attach_uprobe(capture->skeleton->progs.code__death,
+	error = capture_link_keep(capture, bpf_program__attach_uprobe(capture->skeleton->progs.code__death,
 							      false, -1, path, file_offset));
 	if (!error)
 		watched[capture->watched_count++] =

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "pybpfprof/abi.h"
+#include "python/call_plan.h"
 
 enum probe_family {
 #define X(id, prefix) PROBE_##id,
@@ -53,6 +54,20 @@ void capture_free(struct capture *capture); /* takes NULL */
  * file cost a look at it. Only then may a target say PYTHON_TARGET_DEATHS_SEEN.
  */
 int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_t file_offset);
+
+/*
+ * Has the calls of all processes that run the interpreter in the file at `path` seen (`only_pid` not 0:
+ * of that one), as `plan` says. Once for each file and process; *first_site is the number that records
+ * give to the plan's first site, the others follow. Only then may a target say PYTHON_TARGET_CALLS.
+ * -ENOSPC: more interpreters than there is room for.
+ */
+int capture_calls_attach(struct capture *capture, const char *path, pid_t only_pid,
+			 const struct call_plan *plan, uint32_t *first_site);
+/* A site proven (see python/call_proof.h): its events come in batches from now on. */
+int capture_calls_prove(struct capture *capture, uint32_t site, const struct call_site *proven);
+/* Takes away the probes on calls, or puts all of them back; every thread's stack is then sent anew. */
+void capture_calls_detach(struct capture *capture);
+int capture_calls_reattach(struct capture *capture);
 
 /*
  * Makes `pid` a target (or replaces what was known of it) and gives it a serial that no other

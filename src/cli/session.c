@@ -13,9 +13,11 @@
 #include "base/log.h"
 #include "capture/capture.h"
 #include "capture/kernel_check.h"
+#include "cli/calling.h"
 #include "cli/exit.h"
 #include "cli/live.h"
 #include "cli/sampling.h"
+#include "cli/scout.h"
 #include "cli/watch.h"
 #include "decode/event.h"
 #include "proc/process.h"
@@ -24,6 +26,8 @@ enum {
 	/* The ring is drained when it can be half full at the worst, within these bounds. */
 	DRAIN_MIN_MS = 10,
 	DRAIN_MAX_MS = 200,
+	DRAIN_CALLS_MS = 50,
+	CALLS_LAST_MS = 120, /* until a busy thread's last calls are sent, and a bit */
 	DRAIN_RING_BYTES = 1 << 20,
 	END_DRAIN_MS = 10,
 	END_DRAINS_MAX = 10,
@@ -38,7 +42,8 @@ struct session {
 	struct capture *capture;
 	struct profile *profile;
 	struct watch *watch;
-	struct sampling *sampling;
+	struct sampling *sampling; /* one of these two */
+	struct calling *calling;
 	struct live live;
 	uint64_t start_ns;
 	uint64_t end_ns;	   /* by -d; UINT64_MAX: none */
@@ -66,10 +71,17 @@ static uint64_t own_cpu_ns(void)
 
 /* ---- opening ---- */
 
+static bool is_exact(const struct config *config)
+{
+	return config_has_mode(config, CONFIG_MODE_TIME) ||
+	       config_has_mode(config, CONFIG_MODE_CALLGRAPH);
+}
+
 static void capture_options_fill(const struct config *config, struct capture_options *options)
 {
 	*options = (struct capture_options){
-		.families = 1u << PROBE_SAMPLE | 1u << PROBE_LIFECYCLE | 1u << PROBE_CODE,
+		.families = 1u << PROBE_LIFECYCLE | 1u << PROBE_CODE |
+			    1u << (is_exact(config) ? PROBE_CALLS : PROBE_SAMPLE),
 		.rate_hz = config->rate_hz,
 		.native = config->native,
 		.kernel = config->kernel,
@@ -102,11 +114,18 @@ static int parts_make(struct session *session)
 	buffer_release(&mode);
 	if (!session->profile)
 		return -ENOMEM;
-	session->profile->period_ns = 1000000000ull / config->rate_hz;
-	session->profile->estimate = true;
 	session->watch = watch_new(session->capture, session->profile);
 	if (!session->watch)
 		return -ENOMEM;
+	if (is_exact(config)) {
+		const struct calling_cost cost = { 0 };
+
+		session->calling = calling_new(config, session->capture, session->watch,
+					       session->profile, &cost);
+		return session->calling ? 0 : -ENOMEM;
+	}
+	session->profile->period_ns = 1000000000ull / config->rate_hz;
+	session->profile->estimate = true;
 	session->sampling = sampling_new(session->watch, session->profile, config->native);
 	return session->sampling ? 0 : -ENOMEM;
 }
@@ -162,6 +181,21 @@ static int process_look_at(pid_t pid, void *arg)
 	return 0;
 }
 
+/* The probes on the COMMAND's calls are to be in place before it runs. */
+static void command_scout(struct session *session)
+{
+	struct scout *scout = NULL;
+	struct python_process python;
+	int error = scout_start(session->config->argv, &scout, &python);
+
+	if (!error)
+		error = calling_prepare(session->calling, &python);
+	if (error)
+		log_verbose("%s: what it calls right after its start may not be seen: %s",
+			    session->config->argv[0], strerror(-error));
+	scout_end(scout);
+}
+
 static int targets_find(struct session *session)
 {
 	const struct config *config = session->config;
@@ -169,8 +203,12 @@ static int targets_find(struct session *session)
 
 	for (size_t i = 0; i < config->pid_count && !status; i++)
 		status = pid_add(session, config->pids[i]);
+	if (!status && session->calling && calling_refusal(session->calling) && config->pid_count)
+		status = EXIT_NO_TARGET; /* said already */
 	if (config->all)
 		proc_each(process_look_at, session);
+	if (session->launch && session->calling)
+		command_scout(session);
 	if (session->launch && capture_follow(session->capture, launch_pid(session->launch)))
 		status = EXIT_FAILED_RUNNING;
 	return status;
@@ -225,6 +263,7 @@ void session_free(struct session *session)
 	if (!session)
 		return;
 	sampling_free(session->sampling);
+	calling_free(session->calling);
 	watch_free(session->watch);
 	profile_free(session->profile);
 	capture_free(session->capture);
@@ -248,16 +287,13 @@ static int on_record(void *arg, const void *record, size_t size)
 		session->profile->lost[DROP_RECORD_MALFORMED]++;
 		return 0;
 	}
-	if (event.kind == RECORD_SAMPLE || event.kind == RECORD_CODE ||
-	    event.kind == RECORD_NATIVE) {
-		if (event.header->time_ns > session->sampled_until_ns)
-			return 0;
-		error = sampling_event(session->sampling, &event);
-	} else {
+	if (event.header->time_ns > session->sampled_until_ns && event.kind <= RECORD_NATIVE &&
+	    event.kind != RECORD_CODE)
+		return 0;
+	error = session->calling ? calling_event(session->calling, &event) :
+				   sampling_event(session->sampling, &event);
+	if (!error && event.kind >= RECORD_PROCESS_NEW && event.kind <= RECORD_THREAD_FREE)
 		error = watch_event(session->watch, &event);
-	}
-	if (!error && (event.kind == RECORD_PROCESS_EXEC || event.kind == RECORD_PROCESS_EXIT))
-		sampling_forget(session->sampling, event.header->pid);
 	session->error = error;
 	return error;
 }
@@ -268,6 +304,8 @@ static int drain_period_ms(const struct config *config)
 				    (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t ms;
 
+	if (is_exact(config))
+		return DRAIN_CALLS_MS;
 	/* The ring is sixteen times as large when stacks are copied, the records nine times. */
 	ms = DRAIN_RING_BYTES * 1000ull / (bytes_per_second + 1);
 	if (ms < DRAIN_MIN_MS)
@@ -329,13 +367,15 @@ static int wait_ms(const struct session *session, uint64_t now_ns, int retry_ms)
 static int run_loop(struct session *session)
 {
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-	int drained;
+	int drained = 0;
 
 	while (!run_over(session, now_ns)) {
 		int retry_ms = watch_retry(session->watch);
+		bool more = drained == CAPTURE_DRAIN_RECORDS;
 
 		watch_sweep(session->watch);
-		drained = capture_drain(session->capture, wait_ms(session, now_ns, retry_ms),
+		drained = capture_drain(session->capture,
+					more ? 0 : wait_ms(session, now_ns, retry_ms),
 					session->signals->fd, on_record, session);
 		if (session->error || drained < 0)
 			return session->error ? session->error : drained;
@@ -383,11 +423,34 @@ static void ends_await(struct session *session)
 	}
 }
 
+/*
+ * The probes on calls go first, since each hit costs the targets most; then the last calls of threads
+ * that are busy with something else come by the clock.
+ */
+static void calls_end(struct session *session)
+{
+	uint64_t until_ns;
+
+	capture_calls_detach(session->capture);
+	if (!watch_living_count(session->watch))
+		return;
+	until_ns = clock_ns(CLOCK_MONOTONIC) + CALLS_LAST_MS * 1000000ull;
+	while (!session->error && clock_ns(CLOCK_MONOTONIC) < until_ns) {
+		if (capture_drain(session->capture, END_DRAIN_MS, -1, on_record, session) < 0)
+			return;
+	}
+}
+
 static void run_end(struct session *session)
 {
 	struct profile *profile = session->profile;
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC);
 
-	profile->duration_ns = clock_ns(CLOCK_MONOTONIC) - session->start_ns;
+	profile->duration_ns = end_ns - session->start_ns;
+	if (session->calling) {
+		calling_until(session->calling, end_ns);
+		calls_end(session);
+	}
 	ends_await(session);
 	/* Before the probes go: taking them away lasts, and the targets run on meanwhile. */
 	watch_finish(session->watch);
@@ -397,6 +460,8 @@ static void run_end(struct session *session)
 	while (!session->error &&
 	       capture_drain(session->capture, 0, -1, on_record, session) == CAPTURE_DRAIN_RECORDS)
 		;
+	if (session->calling && !session->error)
+		session->error = calling_finish(session->calling, end_ns);
 	stats_take(session);
 	profile->cost.profiler_cpu_ns = own_cpu_ns() - session->own_cpu_start_ns;
 	live_end(&session->live);

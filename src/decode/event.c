@@ -42,6 +42,29 @@ static bool native_sound(const struct record_native *native, size_t size)
 	       native->stack_bytes <= ABI_USER_STACK_BYTES && size >= fixed + native->stack_bytes;
 }
 
+static bool calls_sound(const struct record_calls *calls, size_t size)
+{
+	const size_t fixed = offsetof(struct record_calls, events);
+
+	return size >= fixed && calls->event_count <= ABI_CALL_EVENTS &&
+	       size >= fixed + calls->event_count * sizeof(struct call_event);
+}
+
+static bool call_stack_sound(const struct record_call_stack *stack, size_t size)
+{
+	const size_t fixed = offsetof(struct record_call_stack, frames);
+
+	return size >= fixed && stack->frame_count <= ABI_STACK_FRAMES &&
+	       size >= fixed + stack->frame_count * sizeof(struct call_stack_frame) &&
+	       stack->status < DROP_COUNT;
+}
+
+static bool call_proof_sound(const struct record_call_proof *proof, size_t size)
+{
+	return size >= sizeof(*proof) && proof->site < ABI_CALL_SITES &&
+	       proof->kind < CALL_EVENT_KIND_COUNT;
+}
+
 int event_decode(const void *record, size_t size, struct event *event)
 {
 	const struct record_header *header = record;
@@ -69,6 +92,15 @@ int event_decode(const void *record, size_t size, struct event *event)
 	case RECORD_THREAD_EXIT:
 	case RECORD_THREAD_FREE:
 		sound = size >= sizeof(struct record_process);
+		break;
+	case RECORD_CALLS:
+		sound = calls_sound(record, size);
+		break;
+	case RECORD_CALL_STACK:
+		sound = call_stack_sound(record, size);
+		break;
+	case RECORD_CALL_PROOF:
+		sound = call_proof_sound(record, size);
 		break;
 	default:
 		return -ENOTSUP;

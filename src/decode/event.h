@@ -17,6 +17,9 @@ struct event {
 		const struct record_sample *sample;
 		const struct record_code *code;
 		const struct record_native *native;
+		const struct record_calls *calls;
+		const struct record_call_stack *call_stack;
+		const struct record_call_proof *call_proof;
 		const struct record_process *process; /* the other kinds */
 	};
 };

@@ -283,6 +283,13 @@ uint32_t codes_frame(struct codes *codes, uint32_t code_id, int32_t lasti, bool 
 	return *slot - 1;
 }
 
+uint32_t codes_function(const struct codes *codes, uint32_t code_id)
+{
+	uint32_t index = code_id < codes->id_count ? codes->body_of[code_id] : PROFILE_NONE;
+
+	return index == PROFILE_NONE ? PROFILE_NONE : codes->bodies[index].function;
+}
+
 uint32_t codes_note(struct codes *codes, const char *note)
 {
 	struct profile_function function = { .kind = FRAME_NOTE };

@@ -38,6 +38,9 @@ int codes_add(struct codes *codes, const struct record_code *code,
  */
 uint32_t codes_frame(struct codes *codes, uint32_t code_id, int32_t lasti, bool *known);
 
+/* The profile's function of a code object; PROFILE_NONE: an unknown one. */
+uint32_t codes_function(const struct codes *codes, uint32_t code_id);
+
 /* A frame that is no function but a word to the reader, such as "[stack cut]". */
 uint32_t codes_note(struct codes *codes, const char *note);
 

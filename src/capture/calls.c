@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See capture.h: the probes on calls, put in and taken away file by file. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "capture/capture_private.h"
+
+static bool site_enters(const struct call_site *site)
+{
+	return site->kind == CALL_ENTER || site->kind == CALL_THROW;
+}
+
+static int site_attach(struct capture *capture, struct called_file *file, size_t index)
+{
+	const struct call_plan_site *site = &file->plan.sites[index];
+	const struct bpf_program *program = site_enters(&site->site) ?
+						    capture->skeleton->progs.calls__enter :
+						    capture->skeleton->progs.calls__leave;
+	LIBBPF_OPTS(bpf_uprobe_opts, options, .ref_ctr_offset = site->semaphore_offset,
+		    .bpf_cookie = file->first_site + index);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	file->links[index] = bpf_program__attach_uprobe_opts(
+		program, file->only_pid ? file->only_pid : -1, path, site->file_offset, &options);
+	return file->links[index] ? 0 : -errno;
+}
+
+static void file_detach(struct called_file *file)
+{
+	for (size_t i = 0; i < file->plan.site_count; i++) {
+		bpf_link__destroy(file->links[i]);
+		file->links[i] = NULL;
+	}
+}
+
+static int file_attach(struct capture *capture, struct called_file *file)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < file->plan.site_count && !error; i++)
+		error = site_attach(capture, file, i);
+	if (error)
+		file_detach(file);
+	return error;
+}
+
+static void file_free(struct called_file *file)
+{
+	if (!file)
+		return;
+	file_detach(file);
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file);
+}
+
+static int sites_write(struct capture *capture, const struct called_file *file)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < file->plan.site_count && !error; i++)
+		error = capture_calls_prove(capture, file->first_site + i,
+					    &file->plan.sites[i].site);
+	return error;
+}
+
+static int file_new(struct capture *capture, const char *path, pid_t only_pid,
+		    const struct call_plan *plan, struct called_file **out)
+{
+	struct called_file *file = calloc(1, sizeof(*file));
+	struct stat status;
+	int error;
+
+	if (!file)
+		return -ENOMEM;
+	file->only_pid = only_pid;
+	file->plan = *plan;
+	file->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (file->fd < 0 || fstat(file->fd, &status)) {
+		error = -errno;
+		goto fail;
+	}
+	file->device = status.st_dev;
+	file->inode = status.st_ino;
+	file->first_site = capture->next_site;
+	error = sites_write(capture, file);
+	if (!error)
+		error = file_attach(capture, file);
+	if (error)
+		goto fail;
+	*out = file;
+	return 0;
+fail:
+	file_free(file);
+	return error;
+}
+
+static const struct called_file *file_find(const struct capture *capture, const struct stat *status,
+					   pid_t only_pid)
+{
+	for (size_t i = 0; i < capture->called_count; i++) {
+		const struct called_file *file = capture->called[i];
+
+		if (file->device == status->st_dev && file->inode == status->st_ino &&
+		    file->only_pid == only_pid)
+			return file;
+	}
+	return NULL;
+}
+
+int capture_calls_attach(struct capture *capture, const char *path, pid_t only_pid,
+			 const struct call_plan *plan, uint32_t *first_site)
+{
+	const struct called_file *known;
+	struct called_file **called, *file = NULL;
+	struct stat status;
+	int error;
+
+	if (stat(path, &status))
+		return -errno;
+	known = file_find(capture, &status, only_pid);
+	if (known) {
+		*first_site = known->first_site;
+		return 0;
+	}
+	if (capture->next_site + plan->site_count > ABI_CALL_SITES)
+		return -ENOSPC;
+	called = reallocarray(capture->called, capture->called_count + 1, sizeof(struct called_file *));
+	if (!called)
+		return -ENOMEM;
+	capture->called = called;
+	error = file_new(capture, path, only_pid, plan, &file);
+	if (error)
+		return error;
+	called[capture->called_count++] = file;
+	capture->next_site += plan->site_count;
+	*first_site = file->first_site;
+	return 0;
+}
+
+int capture_calls_prove(struct capture *capture, uint32_t site, const struct call_site *proven)
+{
+	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.call_sites), &site, proven,
+				   BPF_ANY);
+}
+
+void capture_calls_detach(struct capture *capture)
+{
+	for (size_t i = 0; i < capture->called_count; i++)
+		file_detach(capture->called[i]);
+}
+
+int capture_calls_reattach(struct capture *capture)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < capture->called_count && !error; i++)
+		error = file_attach(capture, capture->called[i]);
+	capture->skeleton->data->calls_generation++;
+	return error;
+}
+
+void capture_calls_release(struct capture *capture)
+{
+	for (size_t i = 0; i < capture->called_count; i++)
+		file_free(capture->called[i]);
+	free(capture->called);
+	capture->called = NULL;
+	capture->called_count = 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of this room share: the capture's parts. Nobody else includes it. */
+#ifndef PYBPFPROF_CAPTURE_CAPTURE_PRIVATE_H
+#define PYBPFPROF_CAPTURE_CAPTURE_PRIVATE_H
+
+#include <bpf/libbpf.h>
+#include <sys/stat.h>
+
+#include "capture/capture.h"
+#include "pybpfprof.skel.h"
+
+/* An interpreter file whose code objects' ends are reported. */
+struct watched_file {
+	dev_t device;
+	ino_t inode;
+};
+
+/* An interpreter file (and process, where only one is meant) whose calls are followed. */
+struct called_file {
+	dev_t device;
+	ino_t inode;
+	pid_t only_pid;
+	int fd; /* the file stays what it is, whatever becomes of its path */
+	uint32_t first_site;
+	struct call_plan plan;
+	struct bpf_link *links[CALL_PLAN_SITES];
+};
+
+struct capture {
+	struct capture_options options;
+	struct pybpfprof_bpf *skeleton;
+	struct ring_buffer *ring;
+	struct bpf_link **links;
+	size_t link_count;
+	struct watched_file *watched;
+	size_t watched_count;
+	struct called_file **called;
+	size_t called_count;
+	uint32_t next_site;
+	uint32_t next_serial;
+	int cpu_count;
+	capture_record_fn on_record; /* during a drain */
+	void *on_record_arg;
+	int drained;
+};
+
+/* Owns `link` from now on; -errno of its making when it is NULL. */
+int capture_link_keep(struct capture *capture, struct bpf_link *link);
+void capture_calls_release(struct capture *capture);
+
+#endif

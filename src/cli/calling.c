@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See calling.h. */
+#include "cli/calling.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/map64.h"
+#include "meter/calls.h"
+#include "python/call_plan.h"
+#include "python/call_proof.h"
+#include "python/code_death.h"
+#include "resolve/codes.h"
+
+struct called_thread {
+	struct call_thread *stack;
+	uint32_t serial;
+	uint32_t pid;
+	uint32_t sequence; /* of the next record */
+	bool synchronised; /* its stack is known */
+	uint64_t ended_ns; /* 0: it lives */
+};
+
+struct calling {
+	const struct config *config;
+	struct capture *capture;
+	struct watch *watch;
+	struct profile *profile;
+	struct codes *codes;
+	struct calls *calls;
+	struct call_meter *meter;
+	struct call_proof *proofs; /* by site */
+	bool *proof_known;
+	struct map64 *by_thread; /* (serial, tid) -> index of threads + 1 */
+	struct called_thread *threads;
+	uint32_t thread_count;
+	uint64_t last_key; /* a thread's records come in rows */
+	uint32_t last_thread;
+	uint64_t until_ns;  /* later events do not count */
+	uint32_t lost_name; /* the function that stands for those whose name was lost */
+	char refusal[512];
+};
+
+static void on_target(void *arg, const struct watched_process *process,
+		      struct python_process *python);
+
+struct calling *calling_new(const struct config *config, struct capture *capture,
+			    struct watch *watch, struct profile *profile,
+			    const struct calling_cost *cost)
+{
+	struct calling *calling = calloc(1, sizeof(*calling));
+
+	if (!calling)
+		return NULL;
+	calling->config = config;
+	calling->capture = capture;
+	calling->watch = watch;
+	calling->profile = profile;
+	calling->lost_name = PROFILE_NONE;
+	calling->until_ns = UINT64_MAX;
+	calling->codes = codes_new(profile);
+	calling->calls = calls_new();
+	calling->by_thread = map64_new();
+	calling->proofs = calloc(ABI_CALL_SITES, sizeof(*calling->proofs));
+	calling->proof_known = calloc(ABI_CALL_SITES, sizeof(*calling->proof_known));
+	if (!calling->codes || !calling->calls || !calling->by_thread || !calling->proofs ||
+	    !calling->proof_known)
+		goto fail;
+	calling->calls->raw = config->raw;
+	calling->calls->observed_share = 1;
+	calling->calls->probe_hit_ns = (cost->enter_ns + cost->leave_ns) / 2;
+	calling->meter = call_meter_new(calling->calls, config->raw ? 0 : cost->enter_ns,
+					config->raw ? 0 : cost->leave_ns);
+	if (!calling->meter)
+		goto fail;
+	watch_on_target(watch, on_target, calling);
+	return calling;
+fail:
+	calling_free(calling);
+	return NULL;
+}
+
+void calling_free(struct calling *calling)
+{
+	if (!calling)
+		return;
+	call_meter_free(calling->meter);
+	calls_free(calling->calls);
+	codes_free(calling->codes);
+	map64_free(calling->by_thread);
+	free(calling->threads);
+	free(calling->proofs);
+	free(calling->proof_known);
+	free(calling);
+}
+
+const char *calling_refusal(const struct calling *calling)
+{
+	return *calling->refusal ? calling->refusal : NULL;
+}
+
+uint64_t calling_event_count(const struct calling *calling)
+{
+	return calling->calls->event_count;
+}
+
+void calling_until(struct calling *calling, uint64_t end_ns)
+{
+	calling->until_ns = end_ns;
+}
+
+/* ---- plans ---- */
+
+static int plan_find(const struct calling *calling, const struct python_process *python,
+		     struct call_plan *plan, char *reason, size_t reason_size)
+{
+	if (calling->config->probes >= 0)
+		return call_plan_make(python, calling->config->probes, plan, reason, reason_size);
+	return call_plan_choose(python, plan, reason, reason_size);
+}
+
+static void proofs_start(struct calling *calling, const struct call_plan *plan, uint32_t first_site)
+{
+	for (size_t i = 0; i < plan->site_count; i++) {
+		if (calling->proof_known[first_site + i])
+			continue;
+		call_proof_init(&calling->proofs[first_site + i], &plan->sites[i].site);
+		calling->proof_known[first_site + i] = true;
+	}
+}
+
+/* Whether other processes that run the same file may have to be followed as well. */
+static bool follows_others(const struct config *config)
+{
+	return config->subprocesses || config->all || config->cgroup || config->argv;
+}
+
+static int probes_place(struct calling *calling, const struct python_process *python,
+			struct call_plan *plan, char *reason, size_t reason_size)
+{
+	pid_t only_pid = follows_others(calling->config) ? 0 : python->pid;
+	uint32_t first_site;
+	int error = plan_find(calling, python, plan, reason, reason_size);
+
+	if (error)
+		return error;
+	error = capture_calls_attach(calling->capture, python->binary_open, only_pid, plan,
+				     &first_site);
+	if (error)
+		snprintf(reason, reason_size, "its probes cannot be put in: %s", strerror(-error));
+	else
+		proofs_start(calling, plan, first_site);
+	return error;
+}
+
+int calling_prepare(struct calling *calling, const struct python_process *python)
+{
+	struct call_plan plan;
+	char reason[256];
+	uint64_t offset;
+	int error;
+
+	error = probes_place(calling, python, &plan, reason, sizeof(reason));
+	if (!error && !python_code_death_offset(python, &offset))
+		capture_code_deaths_watch(calling->capture, python->binary_open, offset);
+	return error;
+}
+
+static void deaths_see(struct calling *calling, struct python_process *python)
+{
+	uint64_t offset;
+
+	if (!python_code_death_offset(python, &offset) &&
+	    !capture_code_deaths_watch(calling->capture, python->binary_open, offset))
+		python->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
+}
+
+static void on_target(void *arg, const struct watched_process *process,
+		      struct python_process *python)
+{
+	struct calling *calling = arg;
+	struct profile *profile = calling->profile;
+	struct call_plan plan;
+	char reason[384];
+
+	if (probes_place(calling, python, &plan, reason, sizeof(reason))) {
+		snprintf(calling->refusal, sizeof(calling->refusal),
+			 "pid %d: CPython %s: its calls cannot be followed: %s", python->pid,
+			 python->version, reason);
+		log_warn("%s", calling->refusal);
+		return;
+	}
+	profile->processes[process->process].probes =
+		profile_string(profile, call_way_name(plan.way));
+	deaths_see(calling, python);
+	python->target.flags |= PYTHON_TARGET_CALLS;
+	if (capture_target_update(calling->capture, python->pid, &python->target, process->serial))
+		log_verbose("pid %d: ended before its calls could be followed", python->pid);
+}
+
+/* ---- threads ---- */
+
+static struct called_thread *thread_new(struct calling *calling, const struct record_header *header,
+					uint64_t *slot)
+{
+	struct called_thread *threads = reallocarray(calling->threads, calling->thread_count + 1,
+						     sizeof(struct called_thread));
+	uint32_t index;
+
+	if (!threads)
+		return NULL;
+	calling->threads = threads;
+	index = watch_thread(calling->watch, header->serial, header->tid, header->time_ns);
+	if (index == PROFILE_NONE)
+		return NULL;
+	threads += calling->thread_count;
+	*threads = (struct called_thread){
+		.stack = call_meter_thread(calling->meter, index),
+		.serial = header->serial,
+		.pid = header->pid,
+	};
+	if (!threads->stack)
+		return NULL;
+	*slot = ++calling->thread_count;
+	return threads;
+}
+
+/* NULL: out of memory, or its process was never announced. */
+static struct called_thread *thread_of(struct calling *calling, const struct record_header *header)
+{
+	uint64_t key = map64_pair(header->serial, header->tid);
+	struct called_thread *thread;
+	uint64_t *slot;
+
+	if (key == calling->last_key && calling->thread_count)
+		return &calling->threads[calling->last_thread];
+	slot = map64_slot(calling->by_thread, key, NULL);
+	if (!slot)
+		return NULL;
+	thread = *slot ? &calling->threads[*slot - 1] : thread_new(calling, header, slot);
+	if (!thread)
+		return NULL;
+	calling->last_key = key;
+	calling->last_thread = thread - calling->threads;
+	return thread;
+}
+
+static uint32_t function_of(struct calling *calling, uint32_t code_id)
+{
+	uint32_t function = codes_function(calling->codes, code_id);
+	struct profile_function lost = { .kind = FRAME_NOTE };
+
+	if (function != PROFILE_NONE)
+		return function;
+	calling->profile->unresolved++;
+	if (calling->lost_name == PROFILE_NONE) {
+		lost.name = profile_string(calling->profile, "[name lost]");
+		calling->lost_name = profile_add_function(calling->profile, &lost);
+	}
+	return calling->lost_name;
+}
+
+/* False: what comes cannot be understood without a record that was lost. */
+static bool sequence_follows(struct called_thread *thread, uint32_t sequence)
+{
+	if (sequence != thread->sequence)
+		thread->synchronised = false;
+	thread->sequence = sequence + 1;
+	return thread->synchronised;
+}
+
+/* ---- records ---- */
+
+static int on_stack(struct calling *calling, const struct record_call_stack *record)
+{
+	struct called_thread *thread = thread_of(calling, &record->header);
+	struct call_running running[ABI_STACK_FRAMES];
+	uint32_t count = record->frame_count;
+
+	if (!thread)
+		return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct call_stack_frame *frame = &record->frames[count - 1 - i];
+
+		running[i].frame = frame->frame;
+		running[i].function = function_of(calling, frame->code_id);
+		if (running[i].function == PROFILE_NONE)
+			return -ENOMEM;
+	}
+	if (record->status != DROP_NONE)
+		calling->profile->partial[record->status]++;
+	if (record->sequence)
+		calling->calls->resynchronised++;
+	thread->sequence = record->sequence + 1;
+	thread->synchronised = true;
+	return call_thread_start(calling->meter, thread->stack, record->header.time_ns, running,
+				 count);
+}
+
+static int event_feed(struct calling *calling, struct called_thread *thread,
+		      const struct call_event *event, uint64_t time_ns)
+{
+	enum call_event_kind kind = call_event_kind(event);
+	uint32_t function = PROFILE_NONE;
+
+	if (time_ns > calling->until_ns)
+		return 0;
+	switch (kind) {
+	case CALL_OFF_CPU:
+		call_thread_off_cpu(calling->meter, thread->stack, time_ns,
+				    event->code_id == CALL_OFF_CPU_GOES,
+				    call_event_off_cpu_ns(event));
+		return 0;
+	case CALL_ENTER:
+	case CALL_RESUME:
+	case CALL_THROW:
+		function = function_of(calling, event->code_id);
+		if (function == PROFILE_NONE)
+			return -ENOMEM;
+		break;
+	default:
+		break;
+	}
+	return call_thread_event(calling->meter, thread->stack, kind, time_ns,
+				 call_event_frame(event), function);
+}
+
+static int on_calls(struct calling *calling, const struct record_calls *record)
+{
+	struct called_thread *thread = thread_of(calling, &record->header);
+	int error = 0;
+
+	if (!thread || !sequence_follows(thread, record->sequence)) {
+		calling->profile->lost[DROP_CALL_EVENTS] += record->event_count;
+		return 0;
+	}
+	for (uint32_t i = 0; i < record->event_count && !error; i++)
+		error = event_feed(calling, thread, &record->events[i],
+				   record->header.time_ns + record->events[i].delta_ns);
+	return error;
+}
+
+static bool throws(const struct record_call_proof *hit, const struct call_site *site)
+{
+	return site->throw_register != CALL_NO_REGISTER &&
+	       (uint32_t)hit->registers[site->throw_register & 15];
+}
+
+static enum call_event_kind proof_kind(const struct record_call_proof *hit,
+				       const struct call_site *site)
+{
+	if (site->kind == CALL_ENTER && throws(hit, site))
+		return CALL_THROW;
+	if (site->result_register != CALL_NO_REGISTER)
+		return hit->registers[site->result_register & 15] ? site->kind : CALL_UNWIND;
+	return hit->kind;
+}
+
+static void site_disproved(struct calling *calling, const struct record_call_proof *hit)
+{
+	const struct call_proof *proof = &calling->proofs[hit->site];
+
+	if (*calling->refusal)
+		return;
+	snprintf(calling->refusal, sizeof(calling->refusal),
+		 "pid %u: its calls cannot be followed exactly: at probe %u no register holds the "
+		 "frame (%u hits agreed, %u did not)",
+		 hit->header.pid, hit->site, proof->agreed, proof->strangers);
+	capture_target_remove(calling->capture, hit->header.pid);
+}
+
+static int on_proof(struct calling *calling, const struct record_call_proof *hit)
+{
+	struct called_thread *thread = thread_of(calling, &hit->header);
+	struct call_proof *proof = &calling->proofs[hit->site];
+	struct call_event event = { .code_id = hit->code_id };
+	bool entering, pending = proof->verdict == CALL_PROOF_PENDING;
+	uint64_t frame;
+
+	if (!thread || !calling->proof_known[hit->site] ||
+	    !sequence_follows(thread, hit->sequence)) {
+		calling->profile->lost[DROP_CALL_EVENTS]++;
+		return 0;
+	}
+	entering = proof->site.kind == CALL_ENTER || proof->site.kind == CALL_THROW;
+	frame = call_proof_hit(proof, hit,
+			       entering ? hit->frame : call_thread_frame(thread->stack));
+	if (pending && proof->verdict == CALL_PROOF_PROVEN) {
+		log_debug("probe %u: frame in register %u, instruction pointer in %u", hit->site,
+			  proof->site.frame_register, proof->site.ip_register);
+		capture_calls_prove(calling->capture, hit->site, &proof->site);
+	}
+	if (proof->verdict == CALL_PROOF_DISPROVED)
+		site_disproved(calling, hit);
+	if (hit->off_cpu_ns)
+		call_thread_off_cpu(calling->meter, thread->stack, hit->header.time_ns, false,
+				    hit->off_cpu_ns);
+	if (!frame && !entering)
+		return 0;
+	event.what = (frame & ~7ull) | proof_kind(hit, &proof->site);
+	return event_feed(calling, thread, &event, hit->header.time_ns);
+}
+
+static void threads_ended(struct calling *calling, const struct record_header *header, bool all)
+{
+	uint64_t index;
+
+	if (!all) {
+		if (map64_get(calling->by_thread, map64_pair(header->serial, header->tid), &index) &&
+		    index)
+			calling->threads[index - 1].ended_ns = header->time_ns;
+		return;
+	}
+	for (uint32_t i = 0; i < calling->thread_count; i++) {
+		struct called_thread *thread = &calling->threads[i];
+
+		if (thread->serial == header->serial && !thread->ended_ns)
+			thread->ended_ns = header->time_ns;
+	}
+}
+
+static int on_code(struct calling *calling, const struct record_code *code)
+{
+	const struct watched_process *watched = watch_process(calling->watch, code->header.serial);
+	struct codes_process process;
+
+	if (!watched)
+		return 0;
+	process.pid = watched->pid;
+	process.minor = watched->minor;
+	return codes_add(calling->codes, code, &process);
+}
+
+int calling_event(struct calling *calling, const struct event *event)
+{
+	switch (event->kind) {
+	case RECORD_CODE:
+		return on_code(calling, event->code);
+	case RECORD_CALLS:
+		return on_calls(calling, event->calls);
+	case RECORD_CALL_STACK:
+		return on_stack(calling, event->call_stack);
+	case RECORD_CALL_PROOF:
+		return on_proof(calling, event->call_proof);
+	case RECORD_THREAD_EXIT:
+		threads_ended(calling, event->header, false);
+		return 0;
+	case RECORD_PROCESS_EXEC:
+	case RECORD_PROCESS_EXIT:
+		threads_ended(calling, event->header, true);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+int calling_finish(struct calling *calling, uint64_t end_ns)
+{
+	struct profile *profile = calling->profile;
+	int error = 0;
+
+	for (uint32_t i = 0; i < calling->thread_count && !error; i++) {
+		const struct called_thread *thread = &calling->threads[i];
+		bool ended = thread->ended_ns && thread->ended_ns < end_ns;
+
+		error = call_thread_end(calling->meter, thread->stack,
+					ended ? thread->ended_ns : end_ns);
+	}
+	if (!error)
+		error = call_meter_end(calling->meter, end_ns);
+	if (!error)
+		error = calls_finish(calling->calls, profile->function_count);
+	if (!error)
+		error = calls_to_stacks(calling->calls, profile);
+	if (error)
+		return error;
+	profile->calls = calling->calls;
+	calling->calls = NULL;
+	return 0;
+}

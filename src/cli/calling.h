@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Exact calls of a run: for each process that becomes a target, the plan to see its calls by, put in
+ * place and proven; from then on its threads' events, names resolved, to the meter.
+ */
+#ifndef PYBPFPROF_CLI_CALLING_H
+#define PYBPFPROF_CLI_CALLING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "capture/capture.h"
+#include "cli/config.h"
+#include "cli/watch.h"
+#include "decode/event.h"
+#include "model/profile.h"
+
+struct calling;
+
+/* What a hit of a probe costs the target, nanoseconds; 0: nothing is taken out of times. */
+struct calling_cost {
+	uint32_t enter_ns;
+	uint32_t leave_ns;
+};
+
+/* All must outlive it. Takes over `watch`'s on_target. NULL: no memory. */
+struct calling *calling_new(const struct config *config, struct capture *capture,
+			    struct watch *watch, struct profile *profile,
+			    const struct calling_cost *cost);
+void calling_free(struct calling *calling); /* takes NULL */
+
+/* Has the probes in place for the interpreter that `python` runs, before others run it. 0, -errno. */
+int calling_prepare(struct calling *calling, const struct python_process *python);
+
+/* Any record; those that are not about calls, code objects or ends are passed over. 0 or -ENOMEM. */
+int calling_event(struct calling *calling, const struct event *event);
+
+/* Why a target cannot be followed, NULL when all can; borrowed. */
+const char *calling_refusal(const struct calling *calling);
+
+/* Entries and exits heard of so far. */
+uint64_t calling_event_count(const struct calling *calling);
+
+/* What happens later than `end_ns` is not counted. */
+void calling_until(struct calling *calling, uint64_t end_ns);
+/* No more events: makes profile->calls complete, up to end_ns. 0 or -ENOMEM. */
+int calling_finish(struct calling *calling, uint64_t end_ns);
+
+#endif

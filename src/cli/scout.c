@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See scout.h. */
+#include "cli/scout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "python/binary.h"
+
+enum { SCOUT_TRIES = 1500, SCOUT_PAUSE_NS = 2000000, LINE_BYTES = 256, SCRIPTS_MAX = 4 };
+
+struct scout {
+	pid_t pid;
+	int stdin_fd; /* its standard input: it ends when this is closed */
+	struct python_cache *cache;
+};
+
+/* As execvp() looks for it. */
+static int path_find(const char *name, char *out, size_t size)
+{
+	const char *path = getenv("PATH"), *end;
+
+	if (strchr(name, '/'))
+		return (size_t)snprintf(out, size, "%s", name) < size ? 0 : -ENAMETOOLONG;
+	for (path = path ? path : "/bin:/usr/bin"; *path; path = *end ? end + 1 : end) {
+		end = strchrnul(path, ':');
+		if ((size_t)snprintf(out, size, "%.*s/%s", (int)(end - path), path, name) < size &&
+		    !access(out, X_OK))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+/* The interpreter in a script's first line, "/usr/bin/env" seen through. false: not a script. */
+static bool script_interpreter(const char *path, char *out, size_t size)
+{
+	char line[LINE_BYTES] = "", *word, *rest;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t bytes;
+
+	if (fd < 0)
+		return false;
+	bytes = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	if (bytes < 3 || strncmp(line, "#!", 2) != 0)
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	word = strtok_r(line + 2, " \t", &rest);
+	if (!word)
+		return false;
+	if (strlen(word) >= 4 && !strcmp(word + strlen(word) - 4, "/env")) {
+		word = strtok_r(NULL, " \t", &rest);
+		return word && !path_find(word, out, size);
+	}
+	return (size_t)snprintf(out, size, "%s", word) < size;
+}
+
+static int interpreter_find(const char *name, char *out, size_t size)
+{
+	char real[PATH_MAX], next[PATH_MAX];
+	int error = path_find(name, out, size);
+
+	for (int i = 0; i < SCRIPTS_MAX && !error; i++) {
+		if (!script_interpreter(out, next, sizeof(next)))
+			break;
+		if ((size_t)snprintf(out, size, "%s", next) >= size)
+			return -ENAMETOOLONG;
+	}
+	if (error || !realpath(out, real) || !binary_name_is_python(real))
+		return -ENOENT;
+	return 0;
+}
+
+static void scout_exec(const char *path, int stdin_fd)
+{
+	int null = open("/dev/null", O_RDWR);
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setpgid(0, 0); /* a terminal's Ctrl-C is not for it */
+	dup2(stdin_fd, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	execl(path, path, "-I", "-S", "-c", "import sys; sys.stdin.read()", (char *)NULL);
+	_exit(127);
+}
+
+static int scout_await(struct scout *scout, struct python_process *python)
+{
+	const struct timespec pause = { .tv_nsec = SCOUT_PAUSE_NS };
+
+	for (int i = 0; i < SCOUT_TRIES; i++) {
+		python_inspect(scout->cache, scout->pid, python);
+		if (python->verdict == PYTHON_KNOWN)
+			return 0;
+		if (python->verdict == PYTHON_GONE || python->verdict == PYTHON_UNSUPPORTED)
+			return -ENOENT;
+		nanosleep(&pause, NULL);
+	}
+	return -ETIMEDOUT;
+}
+
+int scout_start(char *const *argv, struct scout **out, struct python_process *python)
+{
+	struct scout *scout;
+	char path[PATH_MAX];
+	int error, pipe_fds[2];
+
+	error = interpreter_find(argv[0], path, sizeof(path));
+	if (error)
+		return error;
+	scout = calloc(1, sizeof(*scout));
+	if (!scout)
+		return -ENOMEM;
+	scout->stdin_fd = -1;
+	scout->cache = python_cache_new();
+	if (!scout->cache || pipe2(pipe_fds, O_CLOEXEC)) {
+		error = scout->cache ? -errno : -ENOMEM;
+		goto fail;
+	}
+	scout->stdin_fd = pipe_fds[1];
+	scout->pid = fork();
+	if (!scout->pid)
+		scout_exec(path, pipe_fds[0]);
+	error = scout->pid < 0 ? -errno : 0;
+	close(pipe_fds[0]);
+	if (!error)
+		error = scout_await(scout, python);
+	if (error)
+		goto fail;
+	*out = scout;
+	return 0;
+fail:
+	scout_end(scout);
+	return error;
+}
+
+void scout_end(struct scout *scout)
+{
+	if (!scout)
+		return;
+	if (scout->stdin_fd >= 0)
+		close(scout->stdin_fd);
+	if (scout->pid > 0) {
+		kill(scout->pid, SIGKILL);
+		waitpid(scout->pid, NULL, 0);
+	}
+	python_cache_free(scout->cache);
+	free(scout);
+}
