@@ -27,7 +27,7 @@ struct call_plan_site {
 	uint64_t file_offset;	   /* of the probed instruction, in process->binary_open */
 	uint64_t semaphore_offset; /* of the USDT counter in that file; 0 none */
 	struct call_site site;	   /* registers as far as the code tells; proven is 0 */
-	char name[24];		   /* "RESUME_CHECK", "function__entry", "unwind" */
+	char name[32];		   /* "RESUME_CHECK", "function__entry", "unwind" */
 };
 
 struct call_plan {
