@@ -235,6 +235,7 @@ int config_parse(int argc, char *const *argv, const struct config_host *host, st
 	config->limit = LIMIT_DEFAULT;
 	config->max_overhead_percent = MAX_OVERHEAD_DEFAULT_PERCENT;
 	config->probes = -1;
+	config->call_sort = CALL_SORT_SELF;
 	config->no_color = host->no_color;
 
 	err = parse_words(&parse, argc, argv);

@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "cli/commands.h"
+#include "model/call_rollup.h"
 #include "model/rollup.h"
 
 enum config_mode {
@@ -67,8 +68,9 @@ struct config {
 	const char **globs;
 	size_t glob_count;
 	enum rollup_by by;
-	enum rollup_sort sort;
-	uint32_t limit; /* rows; 0: all */
+	enum rollup_sort sort;		 /* of sampled modes */
+	enum call_rollup_sort call_sort; /* of exact modes */
+	uint32_t limit;			 /* rows; 0: all */
 	bool threads;
 
 	char *title; /* owned; the command line as a shell would take it: "pybpfprof -p 42" */

@@ -113,6 +113,8 @@ int config_check_modes(struct parse *parse)
 		return -EINVAL;
 	}
 	err = check_options_of_modes(parse);
+	if (!err)
+		err = config_apply_sort(parse);
 	if (err)
 		return err;
 	if (exact && config->by == ROLLUP_LINE) {

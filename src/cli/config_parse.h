@@ -17,7 +17,8 @@ struct parse {
 	struct config *config;
 	const struct config_host *host;
 	struct buffer *message;
-	uint64_t given; /* bits 1 << enum option_id: what was on the command line */
+	const char *sort; /* as typed: which columns there are, the modes tell; NULL: not given */
+	uint64_t given;	  /* bits 1 << enum option_id: what was on the command line */
 };
 
 /* All ints: 0; -EINVAL with one line appended to parse->message; -ENOMEM. */
@@ -25,6 +26,8 @@ struct parse {
 /* config_value.c */
 int config_apply_flag(struct parse *parse, enum option_id id);
 int config_apply_value(struct parse *parse, enum option_id id, const char *text);
+/* 0 or -EINVAL: the column that parse->sort names, in the modes that were given. */
+int config_apply_sort(struct parse *parse);
 /* One more report, with neither format nor path yet. NULL when out of memory. */
 struct config_report *config_report_add(struct config *config);
 

@@ -30,6 +30,32 @@ static const char *const by_names[] = { "function", "class",   "module", "line",
 					"thread",   "process", "tree" };
 static const char *const sort_names[] = { "self", "total", "name", "samples" };
 
+static const char *const call_sort_names[] = {
+	[CALL_SORT_CALLS] = "calls",
+	[CALL_SORT_SELF] = "self",
+	[CALL_SORT_TOTAL] = "total",
+	[CALL_SORT_CPU] = "cpu",
+	[CALL_SORT_CPU_TOTAL] = "cpu_total",
+	[CALL_SORT_MIN] = "min",
+	[CALL_SORT_MAX] = "max",
+	[CALL_SORT_MEAN] = "mean",
+	[CALL_SORT_P50] = "p50",
+	[CALL_SORT_P90] = "p90",
+	[CALL_SORT_P99] = "p99",
+	[CALL_SORT_EXCEPTIONS] = "exceptions",
+	[CALL_SORT_NAME] = "name",
+};
+
+/* What users of cProfile and pstats type. */
+static const struct {
+	const char *name;
+	enum call_rollup_sort sort;
+} cprofile_sorts[] = {
+	{ "ncalls", CALL_SORT_CALLS },	   { "tottime", CALL_SORT_SELF },
+	{ "time", CALL_SORT_SELF },	   { "cumtime", CALL_SORT_TOTAL },
+	{ "cumulative", CALL_SORT_TOTAL },
+};
+
 static const char *const probe_names[] = {
 	[CALL_WAY_USDT] = "usdt",
 	[CALL_WAY_EVAL] = "eval",
@@ -243,14 +269,33 @@ static int set_by(struct parse *parse, const char *text)
 	return 0;
 }
 
-static int set_sort(struct parse *parse, const char *text)
+int config_apply_sort(struct parse *parse)
 {
-	size_t sort = config_word_index(text, strlen(text), sort_names, COUNT_OF(sort_names));
+	struct config *config = parse->config;
+	const char *text = parse->sort;
+	size_t sort;
 
-	if (sort == COUNT_OF(sort_names))
-		return refuse_word(parse->message, "--sort column", text, strlen(text), sort_names,
-				   COUNT_OF(sort_names));
-	parse->config->sort = (enum rollup_sort)sort;
+	if (!text)
+		return 0;
+	if (!config_is_exact(config)) {
+		sort = config_word_index(text, strlen(text), sort_names, COUNT_OF(sort_names));
+		if (sort == COUNT_OF(sort_names))
+			return refuse_word(parse->message, "--sort column", text, strlen(text),
+					   sort_names, COUNT_OF(sort_names));
+		config->sort = (enum rollup_sort)sort;
+		return 0;
+	}
+	for (size_t i = 0; i < COUNT_OF(cprofile_sorts); i++) {
+		if (!strcmp(text, cprofile_sorts[i].name)) {
+			config->call_sort = cprofile_sorts[i].sort;
+			return 0;
+		}
+	}
+	sort = config_word_index(text, strlen(text), call_sort_names, COUNT_OF(call_sort_names));
+	if (sort == COUNT_OF(call_sort_names))
+		return refuse_word(parse->message, "--sort column", text, strlen(text),
+				   call_sort_names, COUNT_OF(call_sort_names));
+	config->call_sort = (enum call_rollup_sort)sort;
 	return 0;
 }
 
@@ -352,7 +397,8 @@ int config_apply_value(struct parse *parse, enum option_id id, const char *text)
 	case OPTION_BY:
 		return set_by(parse, text);
 	case OPTION_SORT:
-		return set_sort(parse, text);
+		parse->sort = text;
+		return 0;
 	case OPTION_LIMIT:
 		return set_limit(parse, text);
 	case OPTION_RECORD:

@@ -9,15 +9,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "model/call_rollup.h"
 #include "model/profile.h"
 #include "model/rollup.h"
 
 struct render_options {
 	enum rollup_by by;
 	enum rollup_sort sort;
-	uint32_t limit;		  /* rows of a table; 0: all */
-	bool split_threads;	  /* -t */
-	bool color;		  /* the table may use ANSI colours */
+	enum call_rollup_sort call_sort; /* of exact calls */
+	uint32_t limit;			 /* rows of a table; 0: all */
+	bool split_threads;		 /* -t */
+	bool color;			 /* the table may use ANSI colours */
 	bool by_lines;		  /* --mode line: lines under each function, with error bars */
 	uint32_t columns;	  /* width to fit a table into; 0: 80 */
 	const char *version;	  /* of pybpfprof */

@@ -46,6 +46,20 @@ static void append_settings(struct buffer *out, const struct config *config)
 {
 	static const char *const commands[] = { "profile", "list", "doctor" };
 	static const char *const actions[] = { "", " help", " version" };
+	static const char *const sort_words[] = {
+		[CALL_SORT_CALLS] = "calls",
+		[CALL_SORT_TOTAL] = "total",
+		[CALL_SORT_CPU] = "cpu",
+		[CALL_SORT_CPU_TOTAL] = "cpu_total",
+		[CALL_SORT_MIN] = "min",
+		[CALL_SORT_MAX] = "max",
+		[CALL_SORT_MEAN] = "mean",
+		[CALL_SORT_P50] = "p50",
+		[CALL_SORT_P90] = "p90",
+		[CALL_SORT_P99] = "p99",
+		[CALL_SORT_EXCEPTIONS] = "exceptions",
+		[CALL_SORT_NAME] = "name",
+	};
 
 	buffer_printf(out, "%s%s", commands[config->command], actions[config->action]);
 	for (size_t i = 0; i < config->pid_count; i++)
@@ -86,6 +100,8 @@ static void append_settings(struct buffer *out, const struct config *config)
 		buffer_printf(out, " by=%d", config->by);
 	if (config->sort)
 		buffer_printf(out, " sort=%d", config->sort);
+	if (config->action == CONFIG_RUN && config->call_sort != CALL_SORT_SELF)
+		buffer_printf(out, " call_sort=%s", sort_words[config->call_sort]);
 	if (config->limit != 20)
 		buffer_printf(out, " limit=%u", config->limit);
 	buffer_string(out, config->threads ? " threads" : "");
@@ -139,6 +155,23 @@ static const struct {
 	{ "--mode time --duty -- a", "profile subprocesses mode=time duty [a]" },
 	{ "-a --mode time --by tree", "profile all mode=time by=6" },
 	{ "-a --by tree --mode callgraph -t", "profile all mode=callgraph by=6 threads" },
+	{ "-a --mode time --sort self", "profile all mode=time" },
+	{ "-a --sort calls --mode time", "profile all mode=time call_sort=calls" },
+	{ "-a --mode time --sort ncalls", "profile all mode=time call_sort=calls" },
+	{ "-a --mode time --sort tottime", "profile all mode=time" },
+	{ "-a --mode time --sort cumtime", "profile all mode=time call_sort=total" },
+	{ "-a --mode time --sort cumulative", "profile all mode=time call_sort=total" },
+	{ "-a --mode time --sort total", "profile all mode=time call_sort=total" },
+	{ "-a --mode time --sort cpu", "profile all mode=time call_sort=cpu" },
+	{ "-a --mode time --sort cpu_total", "profile all mode=time call_sort=cpu_total" },
+	{ "-a --mode time --sort min", "profile all mode=time call_sort=min" },
+	{ "-a --mode time --sort max", "profile all mode=time call_sort=max" },
+	{ "-a --mode time --sort mean", "profile all mode=time call_sort=mean" },
+	{ "-a --mode time --sort p50", "profile all mode=time call_sort=p50" },
+	{ "-a --mode time --sort p90", "profile all mode=time call_sort=p90" },
+	{ "-a --mode time --sort p99", "profile all mode=time call_sort=p99" },
+	{ "-a --mode time --sort exceptions", "profile all mode=time call_sort=exceptions" },
+	{ "-a --mode callgraph --sort name", "profile all mode=callgraph call_sort=name" },
 	{ "-a -f json", "profile all json>-" },
 	{ "-a -f json -o x", "profile all json>x" },
 	{ "-a -o x -f json", "profile all json>x" },
@@ -245,6 +278,8 @@ static const struct {
 	  "unknown --probes 'uprobe'; known: usdt, eval, dispatch, auto" },
 	{ "-a --by colour", "unknown --by 'colour'; known: function, class, module" },
 	{ "-a --sort calls", "unknown --sort column 'calls'; known: self, total, name, samples" },
+	{ "-a --mode time --sort samples", "unknown --sort column 'samples'; known: calls, self" },
+	{ "-a --sort ncalls", "unknown --sort column 'ncalls'; known: self, total, name" },
 	{ "-a --max-overhead lots", "'lots' is not a share of CPU time" },
 	{ "-a -F ''", "-F needs a pattern" },
 	{ "-a -o ''", "-o needs the name of a file" },

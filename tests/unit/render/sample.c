@@ -153,6 +153,7 @@ struct render_options sample_options(void)
 	return (struct render_options){
 		.by = ROLLUP_FUNCTION,
 		.sort = ROLLUP_SORT_SELF,
+		.call_sort = CALL_SORT_SELF,
 		.limit = 20,
 		.version = "1.2.3",
 		.title = "pybpfprof -p 100",
