@@ -33,6 +33,21 @@ uint64_t closing_rate_hz(const struct profile *profile)
 	return (1000000000 + profile->period_ns / 2) / profile->period_ns;
 }
 
+void closing_sum_calls(const struct profile *profile, struct closing_calls *out)
+{
+	const struct calls *calls = profile->calls;
+
+	*out = (struct closing_calls){ 0 };
+	for (uint32_t i = 0; i < calls->function_count; i++) {
+		const struct call_function *function = &calls->functions[i];
+
+		out->calls += function->times.calls;
+		out->primitive += function->times.calls - function->recursive_calls;
+		out->self_ns += function->times.self_ns;
+		out->cpu_self_ns += function->times.cpu_self_ns;
+	}
+}
+
 static uint64_t closing_value(const struct profile *profile)
 {
 	uint64_t value = 0;
@@ -46,8 +61,8 @@ static uint64_t closing_value(const struct profile *profile)
 static bool closing_is_comparable(const struct profile *profile,
 				  const struct render_options *options)
 {
-	return profile->unit == UNIT_NS && profile->period_ns && !options->glob_count &&
-	       closing_cpu_ns(profile);
+	return profile->unit == UNIT_NS && profile->period_ns && !profile->calls &&
+	       !options->glob_count && closing_cpu_ns(profile);
 }
 
 static void closing_append_text(struct buffer *out, const struct profile *profile, uint32_t id)
@@ -71,6 +86,10 @@ void closing_append_targets(struct buffer *out, const struct profile *profile, u
 			buffer_string(out, DOT "CPython ");
 			closing_append_text(out, profile, process->python);
 		}
+		if (profile->calls && process->probes) {
+			buffer_string(out, DOT "probes: ");
+			closing_append_text(out, profile, process->probes);
+		}
 		buffer_byte(out, '\n');
 	}
 	if (shown < profile->process_count)
@@ -78,9 +97,31 @@ void closing_append_targets(struct buffer *out, const struct profile *profile, u
 			      profile->process_count - shown);
 }
 
+static void closing_append_calls(struct buffer *out, const struct profile *profile)
+{
+	struct closing_calls sum;
+
+	closing_sum_calls(profile, &sum);
+	closing_append_text(out, profile, profile->mode);
+	buffer_string(out, DOT);
+	format_ns(out, profile->duration_ns);
+	buffer_printf(out, DOT "%" PRIu64 " call%s", sum.calls, sum.calls == 1 ? "" : "s");
+	if (sum.primitive != sum.calls)
+		buffer_printf(out, " (%" PRIu64 " primitive)", sum.primitive);
+	buffer_string(out, DOT);
+	format_ns(out, sum.self_ns);
+	buffer_string(out, " wall" DOT);
+	format_ns(out, sum.cpu_self_ns);
+	buffer_string(out, " CPU\n");
+}
+
 void closing_append_summary(struct buffer *out, const struct profile *profile,
 			    const struct render_options *options)
 {
+	if (profile->calls) {
+		closing_append_calls(out, profile);
+		return;
+	}
 	closing_append_text(out, profile, profile->mode);
 	buffer_string(out, DOT);
 	format_ns(out, profile->duration_ns);
@@ -133,12 +174,67 @@ static void closing_append_mismatch(struct buffer *out, const struct profile *pr
 	buffer_string(out, sampled_ns > cpu_ns ? " too much\n" : " was not sampled\n");
 }
 
+/* What the probes cost, and where that went. */
+static void closing_append_probes(struct buffer *out, const struct profile *profile)
+{
+	const struct calls *calls = profile->calls;
+	uint64_t hits = profile->cost.hits;
+
+	buffer_printf(out, "probes: %" PRIu64 " hit%s", hits, hits == 1 ? "" : "s");
+	if (!calls->probe_hit_ns) {
+		buffer_string(out, " of a cost not known: it is in the times above\n");
+	} else {
+		buffer_string(out, ", about ");
+		format_ns(out, calls->probe_hit_ns);
+		buffer_string(out, " each: ");
+		if (calls->raw) {
+			buffer_string(out, "left in the times above (--raw)\n");
+		} else {
+			format_ns(out, calls->compensated_ns);
+			buffer_string(out, " taken out of the times above\n");
+		}
+	}
+	if (calls->observed_share > 0 && calls->observed_share < 1) {
+		buffer_string(out, "duty: the probes were in for ");
+		format_share(out, (uint64_t)(calls->observed_share * 1000000 + 0.5), 1000000);
+		buffer_string(out, " of the time: counts and times are of those windows\n");
+	}
+	if (calls->resynchronised)
+		buffer_printf(out,
+			      "note: after a loss %" PRIu64 " thread%s taken up anew: the calls in "
+			      "between are missing\n",
+			      calls->resynchronised,
+			      calls->resynchronised == 1 ? " was" : "s were");
+}
+
+static void closing_append_early_end(struct buffer *out, const struct profile *profile)
+{
+	const struct profile_cost *cost = &profile->cost;
+
+	buffer_string(out, "note: the probes were taken away ");
+	if (cost->stopped_after_ns) {
+		buffer_string(out, "after ");
+		format_ns(out, cost->stopped_after_ns);
+	} else {
+		buffer_string(out, "early");
+	}
+	buffer_string(out, ": ");
+	if (cost->stop_reason)
+		closing_append_text(out, profile, cost->stop_reason);
+	else
+		buffer_string(out, "they cost more than --max-overhead allows");
+	buffer_string(out, "\n      what was seen until then is exact; to see more: --duty keeps "
+			   "within the limit,\n      --max-overhead none lifts it, --mode cpu "
+			   "samples at hardly any cost\n");
+}
+
 void closing_append_cost(struct buffer *out, const struct profile *profile,
 			 const struct render_options *options)
 {
 	uint64_t partial = profile_partial_total(profile);
 
-	buffer_string(out, "cost: ");
+	/* Of exact probes only their hits are counted: what one costs was measured beforehand. */
+	buffer_string(out, profile->calls && profile->cost.target_ns ? "cost: about " : "cost: ");
 	format_share(out, profile->cost.target_ns, closing_cpu_ns(profile));
 	buffer_printf(out, " of the target%s, ", profile->process_count > 1 ? "s" : "");
 	format_share(out, profile->cost.profiler_cpu_ns, profile->duration_ns);
@@ -150,7 +246,8 @@ void closing_append_cost(struct buffer *out, const struct profile *profile,
 	buffer_byte(out, '\n');
 	closing_append_drops(out, profile);
 	closing_append_mismatch(out, profile, options);
+	if (profile->calls)
+		closing_append_probes(out, profile);
 	if (profile->cost.stopped_early)
-		buffer_string(out, "note: the probes were taken away early: they cost more than "
-				   "--max-overhead allows\n");
+		closing_append_early_end(out, profile);
 }

@@ -9,6 +9,17 @@
 #include "base/buffer.h"
 #include "render/render.h"
 
+/* All calls of an exact run. */
+struct closing_calls {
+	uint64_t calls;
+	uint64_t primitive;   /* of them: not entered while running on the same thread already */
+	uint64_t self_ns;     /* wall time in Python functions, over all threads */
+	uint64_t cpu_self_ns; /* of it on a CPU */
+};
+
+/* The profile has calls. */
+void closing_sum_calls(const struct profile *profile, struct closing_calls *out);
+
 /* CPU time of all processes, measured, not sampled. */
 uint64_t closing_cpu_ns(const struct profile *profile);
 /* 1e9 / period_ns, rounded; 0 where nothing was sampled by time. */
@@ -18,12 +29,16 @@ uint64_t closing_rate_hz(const struct profile *profile);
 
 /* "python3 app.py · pid 4242 · CPython 3.11.2", one line a process, at most `limit` (0: all). */
 void closing_append_targets(struct buffer *out, const struct profile *profile, uint32_t limit);
-/* "cpu · 10.0 s · 990 samples at 99 Hz · 9.87 s of 9.91 s CPU sampled" */
+/*
+ * "cpu · 10.0 s · 990 samples at 99 Hz · 9.87 s of 9.91 s CPU sampled"; of exact calls
+ * "time · 10.0 s · 1383498 calls (31 primitive) · 9.87 s wall · 9.80 s CPU"
+ */
 void closing_append_summary(struct buffer *out, const struct profile *profile,
 			    const struct render_options *options);
 /*
  * "cost: 1.3 % of the target, 0.4 % of a core for pybpfprof · 0 lost · 0 unresolved", then a line
- * for each loss and each kind of incomplete stack, and for what else the reader must know.
+ * for each loss and each kind of incomplete stack, and for what else the reader must know: in exact
+ * modes what the probes cost and where it went, windows, stacks taken anew, an early end.
  */
 void closing_append_cost(struct buffer *out, const struct profile *profile,
 			 const struct render_options *options);
