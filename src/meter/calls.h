@@ -23,7 +23,10 @@ struct call_thread; /* one thread's stack */
 struct call_meter *call_meter_new(struct calls *calls, uint32_t enter_ns, uint32_t leave_ns);
 void call_meter_free(struct call_meter *meter);
 
-/* The thread, by the profile's index, added when new; borrowed, good until the meter ends. */
+/*
+ * The thread, by the profile's index, added when new; borrowed, good until the meter ends. NULL: out
+ * of memory.
+ */
 struct call_thread *call_meter_thread(struct call_meter *meter, uint32_t thread);
 
 /*
@@ -45,7 +48,10 @@ int call_thread_start(struct call_meter *meter, struct call_thread *thread, uint
 int call_thread_event(struct call_meter *meter, struct call_thread *thread,
 		      enum call_event_kind kind, uint64_t time_ns, uint64_t frame,
 		      uint32_t function);
-/* `goes`: off the CPU from time_ns on; else it was off for off_cpu_ns since the last event. */
+/*
+ * `goes`: off the CPU from time_ns on, as long as nothing else is told; else it was off for off_cpu_ns
+ * since the last event, or the last time this was told. Time off belongs to what was innermost.
+ */
 void call_thread_off_cpu(struct call_meter *meter, struct call_thread *thread, uint64_t time_ns,
 			 bool goes, uint64_t off_cpu_ns);
 
@@ -53,7 +59,10 @@ void call_thread_off_cpu(struct call_meter *meter, struct call_thread *thread, u
 uint64_t call_thread_frame(const struct call_thread *thread);
 bool call_thread_has_frame(const struct call_thread *thread, uint64_t frame);
 
-/* The thread ends, or we stop looking: what runs is counted up to `time_ns` as unfinished. */
+/*
+ * The thread ends, or we stop looking: what runs is counted up to `time_ns` as unfinished. Only now
+ * the thread's root has its times. Later events are taken as those of a thread never heard of.
+ */
 int call_thread_end(struct call_meter *meter, struct call_thread *thread, uint64_t time_ns);
 int call_meter_end(struct call_meter *meter, uint64_t time_ns); /* all threads */
 

@@ -3,6 +3,10 @@
  * Counts by step. A value's step is its place in a row of all steps there are: the first 32 are of
  * one value each, each octave behind has 16. Steps are kept by whole octaves, 32 bits a count; what
  * does not fit goes into a second array that hardly any octave ever needs.
+ *
+ * Each distinct pair of caller and callee has its octaves somewhere in memory, and where a program
+ * calls ten thousand functions in turn, fetching them would be most of the work of a call. Therefore
+ * the newest values wait in the histogram itself.
  */
 #include "model/histogram.h"
 
@@ -88,46 +92,29 @@ static int histogram_add_steps(struct histogram *histogram, unsigned int step, u
 			  step % HISTOGRAM_STEPS, count);
 }
 
-/* From a single step to octaves. A count of 32 bits in an empty octave cannot fail halfway. */
-static int histogram_spread(struct histogram *histogram)
+static int histogram_flush(struct histogram *histogram)
 {
-	int err = histogram_add_steps(histogram, histogram->only_step, histogram->only_count);
+	while (histogram->pending_count) {
+		unsigned int step = histogram->pending[histogram->pending_count - 1];
+		int err = histogram_add_steps(histogram, step, 1);
 
-	if (!err)
-		histogram->only_count = 0;
-	return err;
-}
-
-static int histogram_add_count(struct histogram *histogram, unsigned int step, uint64_t count)
-{
-	if (!histogram->octaves) {
-		if (!histogram->only_count)
-			histogram->only_step = step;
-		if (histogram->only_step == step && count <= UINT32_MAX - histogram->only_count) {
-			histogram->only_count += count;
-			return 0;
-		}
-		if (histogram_spread(histogram))
-			return -ENOMEM;
+		if (err)
+			return err;
+		histogram->pending_count--;
 	}
-	return histogram_add_steps(histogram, step, count);
+	return 0;
 }
 
 int histogram_add(struct histogram *histogram, uint64_t value)
 {
-	unsigned int step = histogram_step(value);
-	unsigned int octave = step / HISTOGRAM_STEPS - histogram->first;
+	if (histogram->pending_count == HISTOGRAM_PENDING) {
+		int err = histogram_flush(histogram);
 
-	/* Nearly always; without octaves `count` is 0. */
-	if (octave < histogram->count) {
-		uint32_t *low = &histogram->octaves[octave].low[step % HISTOGRAM_STEPS];
-
-		if (*low != UINT32_MAX) {
-			++*low;
-			return 0;
-		}
+		if (err)
+			return err;
 	}
-	return histogram_add_count(histogram, step, 1);
+	histogram->pending[histogram->pending_count++] = histogram_step(value);
+	return 0;
 }
 
 int histogram_merge(struct histogram *into, const struct histogram *from)
@@ -135,23 +122,21 @@ int histogram_merge(struct histogram *into, const struct histogram *from)
 	unsigned int step_count = from->count * HISTOGRAM_STEPS;
 	int err = 0;
 
-	if (!from->octaves)
-		return from->only_count ?
-			       histogram_add_count(into, from->only_step, from->only_count) :
-			       0;
 	for (unsigned int i = 0; i < step_count && !err; i++) {
 		uint64_t count =
 			octave_count(&from->octaves[i / HISTOGRAM_STEPS], i % HISTOGRAM_STEPS);
 
 		if (count)
-			err = histogram_add_count(into, from->first * HISTOGRAM_STEPS + i, count);
+			err = histogram_add_steps(into, from->first * HISTOGRAM_STEPS + i, count);
 	}
+	for (unsigned int i = 0; i < from->pending_count && !err; i++)
+		err = histogram_add_steps(into, from->pending[i], 1);
 	return err;
 }
 
 uint64_t histogram_count(const struct histogram *histogram)
 {
-	uint64_t count = histogram->only_count;
+	uint64_t count = histogram->pending_count;
 
 	for (unsigned int i = 0; i < histogram->count * HISTOGRAM_STEPS; i++)
 		count +=
@@ -159,28 +144,40 @@ uint64_t histogram_count(const struct histogram *histogram)
 	return count;
 }
 
+static void histogram_sort_pending(const struct histogram *histogram, uint16_t *sorted)
+{
+	for (unsigned int i = 0; i < histogram->pending_count; i++) {
+		unsigned int at = i;
+
+		for (; at && sorted[at - 1] > histogram->pending[i]; at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = histogram->pending[i];
+	}
+}
+
 uint64_t histogram_quantile(const struct histogram *histogram, double fraction)
 {
-	uint64_t count = histogram_count(histogram), seen = 0, rank;
-	unsigned int step = 0;
+	uint64_t count = histogram_count(histogram), seen = 0, rank = ceil(fraction * count);
+	uint16_t sorted[HISTOGRAM_PENDING];
+	unsigned int pending = 0;
 
 	if (!count)
 		return 0;
-	if (!histogram->octaves)
-		return histogram_middle(histogram->only_step);
-	rank = ceil(fraction * count);
+	rank = rank < 1 ? 1 : rank > count ? count : rank;
+	histogram_sort_pending(histogram, sorted);
 	for (unsigned int i = 0; i < histogram->count * HISTOGRAM_STEPS; i++) {
-		uint64_t here =
-			octave_count(&histogram->octaves[i / HISTOGRAM_STEPS], i % HISTOGRAM_STEPS);
+		unsigned int step = histogram->first * HISTOGRAM_STEPS + i;
 
-		if (!here)
-			continue;
-		seen += here;
-		step = histogram->first * HISTOGRAM_STEPS + i;
+		while (pending < histogram->pending_count && sorted[pending] < step) {
+			if (++seen == rank)
+				return histogram_middle(sorted[pending]);
+			pending++;
+		}
+		seen += octave_count(&histogram->octaves[i / HISTOGRAM_STEPS], i % HISTOGRAM_STEPS);
 		if (seen >= rank)
-			break;
+			return histogram_middle(step);
 	}
-	return histogram_middle(step);
+	return histogram_middle(sorted[pending + (rank - seen) - 1]);
 }
 
 void histogram_release(struct histogram *histogram)

@@ -13,17 +13,19 @@ enum { HISTOGRAM_OCTAVES = 64, HISTOGRAM_STEPS = 16 };
 
 struct histogram_octave; /* private */
 
-/* As long as all values are of one step, that step and how many they are is all there is. */
+enum { HISTOGRAM_PENDING = 10 };
+
 struct histogram {
 	struct histogram_octave *octaves; /* only those in use, owned; else NULL */
 	uint8_t first, count;		  /* of the octaves kept; a gap between two is kept too */
-	uint16_t only_step;		  /* without octaves: all are of this one */
-	uint32_t only_count;
+	uint8_t pending_count;
+	/* The newest values, as steps: counted by tens, as octaves are far away in memory. */
+	uint16_t pending[HISTOGRAM_PENDING];
 };
 
 static inline bool histogram_is_empty(const struct histogram *histogram)
 {
-	return !histogram->octaves && !histogram->only_count;
+	return !histogram->octaves && !histogram->pending_count;
 }
 
 /* A zeroed histogram is empty. 0 or -ENOMEM. */
