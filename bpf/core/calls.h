@@ -31,7 +31,7 @@ struct call_thread {
 	__u32 generation; /* calls_generation when its stack was last sent; 0 never */
 	__u32 sequence;
 	__u32 busy;
-	__u32 went;	/* nothing has happened since CALL_OFF_CPU_GOES */
+	__u32 went; /* nothing has happened since CALL_OFF_CPU_GOES */
 	__u16 frame_code;
 	__u16 code_tag_mask;
 	__u32 memo_off; /* the ends of code objects are not seen: nothing may be remembered */

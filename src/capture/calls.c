@@ -130,7 +130,8 @@ int capture_calls_attach(struct capture *capture, const char *path, pid_t only_p
 	}
 	if (capture->next_site + plan->site_count > ABI_CALL_SITES)
 		return -ENOSPC;
-	called = reallocarray(capture->called, capture->called_count + 1, sizeof(struct called_file *));
+	called = reallocarray(capture->called, capture->called_count + 1,
+			      sizeof(struct called_file *));
 	if (!called)
 		return -ENOMEM;
 	capture->called = called;

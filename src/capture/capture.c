@@ -308,8 +308,9 @@ int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_
 	if (!watched)
 		return -ENOMEM;
 	capture->watched = watched;
-	error = capture_link_keep(capture, bpf_program__attach_uprobe(capture->skeleton->progs.code__death,
-							      false, -1, path, file_offset));
+	error = capture_link_keep(capture,
+				  bpf_program__attach_uprobe(capture->skeleton->progs.code__death,
+							     false, -1, path, file_offset));
 	if (!error)
 		watched[capture->watched_count++] =
 			(struct watched_file){ .device = file.st_dev, .inode = file.st_ino };

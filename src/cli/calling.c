@@ -409,7 +409,8 @@ static void threads_ended(struct calling *calling, const struct record_header *h
 	uint64_t index;
 
 	if (!all) {
-		if (map64_get(calling->by_thread, map64_pair(header->serial, header->tid), &index) &&
+		if (map64_get(calling->by_thread, map64_pair(header->serial, header->tid),
+			      &index) &&
 		    index)
 			calling->threads[index - 1].ended_ns = header->time_ns;
 		return;

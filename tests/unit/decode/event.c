@@ -105,3 +105,45 @@ Test(event, short_and_unknown_records_are_told_apart)
 	record.header.kind = RECORD_NONE;
 	cr_expect_eq(decode_exactly(&record, sizeof(record), &event), -ENOTSUP);
 }
+
+Test(event, a_calls_record_needs_the_events_it_counts)
+{
+	struct record_calls calls = { .header.kind = RECORD_CALLS, .event_count = 5 };
+	const size_t whole = offsetof(struct record_calls, events) + 5 * sizeof(struct call_event);
+	struct event event;
+
+	cr_expect_eq(decode_exactly(&calls, whole, &event), 0);
+	cr_expect_eq(decode_exactly(&calls, whole - 1, &event), -EBADMSG);
+	calls.event_count = ABI_CALL_EVENTS + 1;
+	cr_expect_eq(decode_exactly(&calls, sizeof(calls), &event), -EBADMSG);
+}
+
+Test(event, a_call_stack_needs_the_frames_it_counts)
+{
+	struct record_call_stack stack = { .header.kind = RECORD_CALL_STACK, .frame_count = 2 };
+	const size_t whole =
+		offsetof(struct record_call_stack, frames) + 2 * sizeof(struct call_stack_frame);
+	struct event event;
+
+	cr_expect_eq(decode_exactly(&stack, whole, &event), 0);
+	cr_expect_eq(decode_exactly(&stack, whole - 1, &event), -EBADMSG);
+	stack.status = DROP_COUNT;
+	cr_expect_eq(decode_exactly(&stack, whole, &event), -EBADMSG);
+	stack.status = DROP_NONE;
+	stack.frame_count = ABI_STACK_FRAMES + 1;
+	cr_expect_eq(decode_exactly(&stack, sizeof(stack), &event), -EBADMSG);
+}
+
+Test(event, a_proof_names_a_site_there_can_be)
+{
+	struct record_call_proof proof = { .header.kind = RECORD_CALL_PROOF, .site = 3 };
+	struct event event;
+
+	cr_expect_eq(decode_exactly(&proof, sizeof(proof), &event), 0);
+	cr_expect_eq(decode_exactly(&proof, sizeof(proof) - 1, &event), -EBADMSG);
+	proof.site = ABI_CALL_SITES;
+	cr_expect_eq(decode_exactly(&proof, sizeof(proof), &event), -EBADMSG);
+	proof.site = 3;
+	proof.kind = CALL_EVENT_KIND_COUNT;
+	cr_expect_eq(decode_exactly(&proof, sizeof(proof), &event), -EBADMSG);
+}
