@@ -43,6 +43,16 @@ struct {
 	__type(value, struct call_site);
 } call_sites SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_CALL_TEMPLATES);
+	__type(key, __u32);
+	__type(value, struct call_template);
+} call_templates SEC(".maps");
+
+/* User space numbers the targets it finds from 1, forked ones have numbers of their own. */
+__u32 next_found_serial = 0x40000000;
+
 static __always_inline struct call_scratch *call_scratch_take(void)
 {
 	__u32 index = bpf_get_smp_processor_id();
@@ -102,17 +112,54 @@ static __always_inline struct python_target *call_target(void)
 	return bpf_map_lookup_elem(&targets, &pid);
 }
 
-/* The first hit of a thread. NULL: it is none of a target's. */
-static __always_inline struct call_thread *call_thread_begin(void)
+/*
+ * A process in scope that nobody has looked at: the interpreter it runs is known, by the probe it has
+ * hit, and where it lies in memory, by the address. NULL: it is not ours to follow.
+ */
+static __always_inline struct python_target *call_target_found(struct pt_regs *ctx,
+							       const struct call_site *site)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	struct python_target *target = call_target();
-	struct call_thread *thread;
+	__u32 pid = bpf_get_current_pid_tgid() >> 32, index = site->call_template;
+	struct record_process record = {};
+	const struct call_template *like;
+	struct python_target target;
+	__u64 bias;
 
-	if (!target) {
+	if (!scope_holds(pid))
+		return NULL;
+	like = bpf_map_lookup_elem(&call_templates, &index);
+	if (!like || !like->known) {
 		scope_ask(pid, bpf_ktime_get_ns());
 		return NULL;
 	}
+	bias = ctx->ip - site->address;
+	target = like->target;
+	target.runtime += bias;
+	target.code_type += bias;
+	target.serial = __sync_fetch_and_add(&next_found_serial, 1);
+	if (bpf_map_update_elem(&targets, &pid, &target, BPF_NOEXIST)) {
+		if (!call_target())
+			drop(DROP_PROCESS_TABLE_FULL);
+		return call_target();
+	}
+	header_fill(&record.header, RECORD_PROCESS_FOUND, bpf_ktime_get_ns(), target.serial);
+	record.parent_serial = index;
+	record.cpu_ns = bpf_get_current_task_btf()->se.sum_exec_runtime;
+	emit_now(&record, sizeof(record));
+	return call_target();
+}
+
+/* The first hit of a thread. NULL: it is none of a target's. */
+static __always_inline struct call_thread *call_thread_begin(struct pt_regs *ctx,
+							     const struct call_site *site)
+{
+	struct python_target *target = call_target();
+	struct call_thread *thread;
+
+	if (!target)
+		target = call_target_found(ctx, site);
+	if (!target)
+		return NULL;
 	if (!(target->flags & PYTHON_TARGET_CALLS))
 		return NULL;
 	thread = bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0,
@@ -129,12 +176,13 @@ static __always_inline struct call_thread *call_thread_begin(void)
 	return thread;
 }
 
-static __always_inline struct call_thread *call_thread_get(void)
+static __always_inline struct call_thread *call_thread_get(struct pt_regs *ctx,
+							   const struct call_site *site)
 {
 	struct call_thread *thread =
 		bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
 
-	return thread ? thread : call_thread_begin();
+	return thread ? thread : call_thread_begin(ctx, site);
 }
 
 /* All registers, without a loop over offsets of the context that the verifier could not follow. */
@@ -410,19 +458,20 @@ static __always_inline __u32 call_code(struct call_thread *thread, const struct 
 SEC("?uprobe")
 int calls__enter(struct pt_regs *ctx)
 {
-	struct call_thread *thread = call_thread_get();
+	struct call_thread *thread;
 	__u32 site_index, code_id, kind;
 	__u64 now_ns, off_ns, frame, ip = 0;
 	struct call_site *site;
 
+	site_index = bpf_get_attach_cookie(ctx);
+	site = bpf_map_lookup_elem(&call_sites, &site_index);
+	if (!site)
+		return 0;
+	thread = call_thread_get(ctx, site);
 	if (!thread)
 		return 0;
 	call_busy(thread, 1);
 	now_ns = call_time(thread, &off_ns);
-	site_index = bpf_get_attach_cookie(ctx);
-	site = bpf_map_lookup_elem(&call_sites, &site_index);
-	if (!site)
-		goto out;
 	if (site->kind == CALL_THROW && site->throw_register != CALL_NO_REGISTER &&
 	    !call_is_throw(ctx, site))
 		goto out;
@@ -447,19 +496,20 @@ out:
 SEC("?uprobe")
 int calls__leave(struct pt_regs *ctx)
 {
-	struct call_thread *thread = call_thread_get();
+	struct call_thread *thread;
 	__u64 now_ns, off_ns, frame = 0;
 	__u32 site_index, kind;
 	struct call_site *site;
 
+	site_index = bpf_get_attach_cookie(ctx);
+	site = bpf_map_lookup_elem(&call_sites, &site_index);
+	if (!site)
+		return 0;
+	thread = call_thread_get(ctx, site);
 	if (!thread)
 		return 0;
 	call_busy(thread, 1);
 	now_ns = call_time(thread, &off_ns);
-	site_index = bpf_get_attach_cookie(ctx);
-	site = bpf_map_lookup_elem(&call_sites, &site_index);
-	if (!site)
-		goto out;
 	if (!site->proven || thread->generation != *(volatile __u32 *)&calls_generation) {
 		if (!call_slow(ctx, thread, site, site_index, now_ns, off_ns))
 			goto out;

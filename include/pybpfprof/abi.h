@@ -134,6 +134,8 @@ enum python_target_flag {
 	PYTHON_TARGET_DEATHS_SEEN = 1,
 	/* Its calls are followed, all probes for them are in place. */
 	PYTHON_TARGET_CALLS = 2,
+	/* The kernel side made it a target by itself: a RECORD_PROCESS_FOUND tells. */
+	PYTHON_TARGET_FOUND = 4,
 };
 
 /* Value of the per-CPU `stats` map. */
@@ -161,6 +163,7 @@ enum record_kind {
 	RECORD_CALLS,
 	RECORD_CALL_STACK,
 	RECORD_CALL_PROOF,
+	RECORD_PROCESS_FOUND, /* a struct record_process: made a target from a call_template */
 	RECORD_KIND_COUNT
 };
 
@@ -341,8 +344,26 @@ struct call_site {
 	__u8 proven;	      /* 0: send RECORD_CALL_PROOF for each hit instead */
 	__u8 before_link;     /* entering: the thread state does not know the frame yet */
 	__u8 check_exception; /* leaving: the thread state tells whether by an exception */
+	__u32 call_template;  /* number of the interpreter's; CALL_NO_TEMPLATE */
+	__u32 reserved;
+	__u64 address; /* of the probed instruction in its file */
 };
-ABI_ASSERT_SIZE(struct call_site, 8);
+ABI_ASSERT_SIZE(struct call_site, 24);
+
+#define CALL_NO_TEMPLATE 0xffffffffu
+enum { ABI_CALL_TEMPLATES = 256 };
+
+/*
+ * Value of the `call_templates` map: what any process that runs this interpreter is, so that one in
+ * scope is followed from its first call on, before user space has looked at it. Addresses are those
+ * in the file: the first hit tells what to add.
+ */
+struct call_template {
+	struct python_target target;
+	__u32 known;
+	__u32 reserved;
+};
+ABI_ASSERT_SIZE(struct call_template, sizeof(struct python_target) + 8);
 
 /* One hit of a site that is not proven yet, with all there is to prove it and to count it. */
 struct record_call_proof {

@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include "capture/capture_private.h"
+#include "proc/elf_file.h"
+
+enum { SEGMENTS_MAX = 8 };
 
 static bool site_enters(const struct call_site *site)
 {
@@ -59,6 +62,36 @@ static void file_free(struct called_file *file)
 	free(file);
 }
 
+/* The address in the file that the bytes at `offset` have. */
+static uint64_t address_of(const struct elf_code_segment *segments, size_t count, uint64_t offset)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (offset - segments[i].offset < segments[i].file_bytes)
+			return segments[i].address + (offset - segments[i].offset);
+	}
+	return 0;
+}
+
+static int sites_locate(struct called_file *file)
+{
+	struct elf_code_segment segments[SEGMENTS_MAX];
+	struct elf_file *elf;
+	size_t count;
+	int error = elf_file_open(file->fd, &elf);
+
+	if (error)
+		return error;
+	count = elf_file_code_segments(elf, segments, SEGMENTS_MAX);
+	elf_file_close(elf);
+	for (size_t i = 0; i < file->plan.site_count; i++) {
+		struct call_plan_site *site = &file->plan.sites[i];
+
+		site->site.address = address_of(segments, count, site->file_offset);
+		site->site.call_template = CALL_NO_TEMPLATE;
+	}
+	return 0;
+}
+
 static int sites_write(struct capture *capture, const struct called_file *file)
 {
 	int error = 0;
@@ -79,6 +112,7 @@ static int file_new(struct capture *capture, const char *path, pid_t only_pid,
 	if (!file)
 		return -ENOMEM;
 	file->only_pid = only_pid;
+	file->template_index = CALL_NO_TEMPLATE;
 	file->plan = *plan;
 	file->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (file->fd < 0 || fstat(file->fd, &status)) {
@@ -88,7 +122,9 @@ static int file_new(struct capture *capture, const char *path, pid_t only_pid,
 	file->device = status.st_dev;
 	file->inode = status.st_ino;
 	file->first_site = capture->next_site;
-	error = sites_write(capture, file);
+	error = sites_locate(file);
+	if (!error)
+		error = sites_write(capture, file);
 	if (!error)
 		error = file_attach(capture, file);
 	if (error)
@@ -144,9 +180,64 @@ int capture_calls_attach(struct capture *capture, const char *path, pid_t only_p
 	return 0;
 }
 
+static struct called_file *file_of_site(struct capture *capture, uint32_t site)
+{
+	for (size_t i = 0; i < capture->called_count; i++) {
+		struct called_file *file = capture->called[i];
+
+		if (site - file->first_site < file->plan.site_count)
+			return file;
+	}
+	return NULL;
+}
+
+int capture_calls_template(struct capture *capture, uint32_t first_site,
+			   const struct python_process *python, uint32_t flags,
+			   uint32_t *template_index)
+{
+	struct called_file *file = file_of_site(capture, first_site);
+	struct call_template value = { .target = python->target, .known = 1 };
+	uint32_t index;
+	int error;
+
+	if (!file)
+		return -ENOENT;
+	*template_index = file->template_index;
+	if (file->template_index != CALL_NO_TEMPLATE)
+		return 0;
+	if (capture->next_template >= ABI_CALL_TEMPLATES)
+		return -ENOSPC;
+	index = capture->next_template;
+	value.target.runtime -= python->load_bias;
+	value.target.code_type -= python->load_bias;
+	value.target.flags |= flags | PYTHON_TARGET_FOUND;
+	error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.call_templates), &index,
+				    &value, BPF_ANY);
+	if (error)
+		return error;
+	file->template_index = index;
+	capture->next_template++;
+	*template_index = index;
+	for (size_t i = 0; i < file->plan.site_count && !error; i++) {
+		struct call_site site = file->plan.sites[i].site;
+
+		error = capture_calls_prove(capture, file->first_site + i, &site);
+	}
+	return error;
+}
+
 int capture_calls_prove(struct capture *capture, uint32_t site, const struct call_site *proven)
 {
-	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.call_sites), &site, proven,
+	struct called_file *file = file_of_site(capture, site);
+	struct call_site value = *proven;
+
+	if (file) {
+		/* What the process does not tell, the file does; and it is kept for the next one. */
+		value.address = file->plan.sites[site - file->first_site].site.address;
+		value.call_template = file->template_index;
+		file->plan.sites[site - file->first_site].site = value;
+	}
+	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.call_sites), &site, &value,
 				   BPF_ANY);
 }
 

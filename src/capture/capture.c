@@ -320,10 +320,13 @@ int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_
 int capture_target_add(struct capture *capture, pid_t pid, const struct python_target *target,
 		       uint32_t *serial)
 {
-	struct python_target value = *target;
+	struct python_target value = *target, known;
 	uint32_t key = pid;
 	int error;
 
+	error = bpf_map_lookup_elem(bpf_map__fd(capture->skeleton->maps.targets), &key, &known);
+	if (!error && known.flags & PYTHON_TARGET_FOUND)
+		return -EEXIST;
 	value.serial = ++capture->next_serial;
 	error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.targets), &key, &value,
 				    BPF_ANY);

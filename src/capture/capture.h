@@ -63,6 +63,14 @@ int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_
  */
 int capture_calls_attach(struct capture *capture, const char *path, pid_t only_pid,
 			 const struct call_plan *plan, uint32_t *first_site);
+/*
+ * Processes in scope that run the interpreter whose first site this is are targets from their first
+ * call on, like `python`, with these flags besides; a RECORD_PROCESS_FOUND, whose parent_serial is
+ * *template_index, tells of each. 0 or -errno.
+ */
+int capture_calls_template(struct capture *capture, uint32_t first_site,
+			   const struct python_process *python, uint32_t flags,
+			   uint32_t *template_index);
 /* A site proven (see python/call_proof.h): its events come in batches from now on. */
 int capture_calls_prove(struct capture *capture, uint32_t site, const struct call_site *proven);
 /* Takes away the probes on calls, or puts all of them back; every thread's stack is then sent anew. */
@@ -71,7 +79,7 @@ int capture_calls_reattach(struct capture *capture);
 
 /*
  * Makes `pid` a target (or replaces what was known of it) and gives it a serial that no other
- * process of this run has, in *serial.
+ * process of this run has, in *serial. -EEXIST: the kernel side has made it one by itself.
  */
 int capture_target_add(struct capture *capture, pid_t pid, const struct python_target *target,
 		       uint32_t *serial);

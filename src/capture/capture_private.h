@@ -22,6 +22,7 @@ struct called_file {
 	pid_t only_pid;
 	int fd; /* the file stays what it is, whatever becomes of its path */
 	uint32_t first_site;
+	uint32_t template_index; /* CALL_NO_TEMPLATE: none yet */
 	struct call_plan plan;
 	struct bpf_link *links[CALL_PLAN_SITES];
 };
@@ -37,6 +38,7 @@ struct capture {
 	struct called_file **called;
 	size_t called_count;
 	uint32_t next_site;
+	uint32_t next_template;
 	uint32_t next_serial;
 	int cpu_count;
 	capture_record_fn on_record; /* during a drain */

@@ -34,6 +34,8 @@ struct calling {
 	struct call_meter *meter;
 	struct call_proof *proofs; /* by site */
 	bool *proof_known;
+	struct python_process *templates[ABI_CALL_TEMPLATES]; /* owned */
+	uint32_t template_probes[ABI_CALL_TEMPLATES];	      /* strings of the profile */
 	struct map64 *by_thread; /* (serial, tid) -> index of threads + 1 */
 	struct called_thread *threads;
 	uint32_t thread_count;
@@ -91,6 +93,8 @@ void calling_free(struct calling *calling)
 	calls_free(calling->calls);
 	codes_free(calling->codes);
 	map64_free(calling->by_thread);
+	for (int i = 0; i < ABI_CALL_TEMPLATES; i++)
+		free(calling->templates[i]);
 	free(calling->threads);
 	free(calling->proofs);
 	free(calling->proof_known);
@@ -138,7 +142,36 @@ static bool follows_others(const struct config *config)
 	return config->subprocesses || config->all || config->cgroup || config->argv;
 }
 
-static int probes_place(struct calling *calling, const struct python_process *python,
+/* Whether the ends of its code objects are seen: then an address seen once needs no second look. */
+static bool deaths_see(struct calling *calling, const struct python_process *python)
+{
+	uint64_t offset;
+
+	return !python_code_death_offset(python, &offset) &&
+	       !capture_code_deaths_watch(calling->capture, python->binary_open, offset);
+}
+
+/* Others that run the same interpreter are followed from their first call on. */
+static void template_keep(struct calling *calling, const struct python_process *python,
+			  const struct call_plan *plan, uint32_t first_site)
+{
+	struct python_process *copy;
+	uint32_t index;
+
+	if (capture_calls_template(calling->capture, first_site, python, python->target.flags,
+				   &index) ||
+	    calling->templates[index])
+		return;
+	copy = malloc(sizeof(*copy));
+	if (!copy)
+		return;
+	*copy = *python;
+	calling->templates[index] = copy;
+	calling->template_probes[index] =
+		profile_string(calling->profile, call_way_name(plan->way));
+}
+
+static int probes_place(struct calling *calling, struct python_process *python,
 			struct call_plan *plan, char *reason, size_t reason_size)
 {
 	pid_t only_pid = follows_others(calling->config) ? 0 : python->pid;
@@ -149,33 +182,25 @@ static int probes_place(struct calling *calling, const struct python_process *py
 		return error;
 	error = capture_calls_attach(calling->capture, python->binary_open, only_pid, plan,
 				     &first_site);
-	if (error)
+	if (error) {
 		snprintf(reason, reason_size, "its probes cannot be put in: %s", strerror(-error));
-	else
-		proofs_start(calling, plan, first_site);
-	return error;
+		return error;
+	}
+	proofs_start(calling, plan, first_site);
+	if (deaths_see(calling, python))
+		python->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
+	python->target.flags |= PYTHON_TARGET_CALLS;
+	if (!only_pid)
+		template_keep(calling, python, plan, first_site);
+	return 0;
 }
 
-int calling_prepare(struct calling *calling, const struct python_process *python)
+int calling_prepare(struct calling *calling, struct python_process *python)
 {
 	struct call_plan plan;
 	char reason[256];
-	uint64_t offset;
-	int error;
 
-	error = probes_place(calling, python, &plan, reason, sizeof(reason));
-	if (!error && !python_code_death_offset(python, &offset))
-		capture_code_deaths_watch(calling->capture, python->binary_open, offset);
-	return error;
-}
-
-static void deaths_see(struct calling *calling, struct python_process *python)
-{
-	uint64_t offset;
-
-	if (!python_code_death_offset(python, &offset) &&
-	    !capture_code_deaths_watch(calling->capture, python->binary_open, offset))
-		python->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
+	return probes_place(calling, python, &plan, reason, sizeof(reason));
 }
 
 static void on_target(void *arg, const struct watched_process *process,
@@ -195,8 +220,6 @@ static void on_target(void *arg, const struct watched_process *process,
 	}
 	profile->processes[process->process].probes =
 		profile_string(profile, call_way_name(plan.way));
-	deaths_see(calling, python);
-	python->target.flags |= PYTHON_TARGET_CALLS;
 	if (capture_target_update(calling->capture, python->pid, &python->target, process->serial))
 		log_verbose("pid %d: ended before its calls could be followed", python->pid);
 }
@@ -404,6 +427,24 @@ static int on_proof(struct calling *calling, const struct record_call_proof *hit
 	return event_feed(calling, thread, &event, hit->header.time_ns);
 }
 
+static int on_found(struct calling *calling, const struct record_process *record)
+{
+	const struct watched_process *process;
+	const struct python_process *like;
+
+	like = record->parent_serial < ABI_CALL_TEMPLATES ?
+		       calling->templates[record->parent_serial] :
+		       NULL;
+	if (!like)
+		return 0;
+	process = watch_found(calling->watch, record, like);
+	if (!process)
+		return -ENOMEM;
+	calling->profile->processes[process->process].probes =
+		calling->template_probes[record->parent_serial];
+	return 0;
+}
+
 static void threads_ended(struct calling *calling, const struct record_header *header, bool all)
 {
 	uint64_t index;
@@ -446,6 +487,8 @@ int calling_event(struct calling *calling, const struct event *event)
 		return on_stack(calling, event->call_stack);
 	case RECORD_CALL_PROOF:
 		return on_proof(calling, event->call_proof);
+	case RECORD_PROCESS_FOUND:
+		return on_found(calling, event->process);
 	case RECORD_THREAD_EXIT:
 		threads_ended(calling, event->header, false);
 		return 0;

@@ -31,7 +31,7 @@ struct calling *calling_new(const struct config *config, struct capture *capture
 void calling_free(struct calling *calling); /* takes NULL */
 
 /* Has the probes in place for the interpreter that `python` runs, before others run it. 0, -errno. */
-int calling_prepare(struct calling *calling, const struct python_process *python);
+int calling_prepare(struct calling *calling, struct python_process *python);
 
 /* Any record; those that are not about calls, code objects or ends are passed over. 0 or -ENOMEM. */
 int calling_event(struct calling *calling, const struct event *event);

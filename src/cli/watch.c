@@ -274,6 +274,8 @@ static int process_add(struct watch *watch, struct python_process *process, uint
 	int error;
 
 	error = capture_target_add(watch->capture, process->pid, &process->target, &serial);
+	if (error == -EEXIST)
+		return 0; /* a record of it is under way: watch_found() */
 	if (error) {
 		watch->profile->lost[DROP_PROCESS_TABLE_FULL]++;
 		return error;
@@ -495,6 +497,27 @@ static int on_exec(struct watch *watch, const struct record_process *record)
 	if (process)
 		process_end(watch, process, record->header.time_ns, record->cpu_ns);
 	return watch_expect(watch, record->header.pid, record->cpu_ns);
+}
+
+const struct watched_process *watch_found(struct watch *watch, const struct record_process *record,
+					  const struct python_process *like)
+{
+	const struct expected *expected = expected_find(watch, record->header.pid);
+	uint64_t cpu_base_ns = expected ? expected->cpu_base_ns : UINT64_MAX;
+	struct watched_process *process = process_of(watch, record->header.serial);
+
+	if (process)
+		return process;
+	process = process_new(watch, record->header.serial, record->header.pid,
+			      like->target.layout.minor);
+	if (!process)
+		return NULL;
+	process_describe(watch, process, like->version);
+	if (!thread_new(watch, process, record->header.tid,
+			cpu_base_ns == UINT64_MAX ? record->cpu_ns : cpu_base_ns,
+			record->header.time_ns))
+		return NULL;
+	return process;
 }
 
 static int on_fork(struct watch *watch, const struct record_process *record)

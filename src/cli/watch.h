@@ -52,6 +52,13 @@ int watch_expect(struct watch *watch, pid_t pid, uint64_t cpu_base_ns);
 /* Looks again at those expected whose time has come. Milliseconds until the next look; -1 none. */
 int watch_retry(struct watch *watch);
 
+/*
+ * A RECORD_PROCESS_FOUND: the kernel side made a target of a process that runs the same interpreter as
+ * `like`. Its row, set up; NULL: out of memory.
+ */
+const struct watched_process *watch_found(struct watch *watch, const struct record_process *record,
+					  const struct python_process *like);
+
 /* A RECORD_PROCESS_* or RECORD_THREAD_*. 0 or -ENOMEM. */
 int watch_event(struct watch *watch, const struct event *event);
 

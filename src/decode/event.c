@@ -91,6 +91,7 @@ int event_decode(const void *record, size_t size, struct event *event)
 	case RECORD_PROCESS_EXIT:
 	case RECORD_THREAD_EXIT:
 	case RECORD_THREAD_FREE:
+	case RECORD_PROCESS_FOUND:
 		sound = size >= sizeof(struct record_process);
 		break;
 	case RECORD_CALLS:
