@@ -10,7 +10,7 @@ enum {
 	TABLE_WARM_PPM = 30000,
 };
 
-static void table_text_cell(struct grid *grid, const struct profile *profile, uint32_t id)
+void table_text_cell(struct grid *grid, const struct profile *profile, uint32_t id)
 {
 	grid_cell(grid, profile_text(profile, id), intern_length(profile->strings, id));
 }
@@ -25,7 +25,7 @@ void table_percent_cell(struct grid *grid, uint64_t part, uint64_t whole)
 	buffer_release(&cell);
 }
 
-static void table_value_cell(struct grid *grid, enum profile_unit unit, uint64_t value)
+void table_value_cell(struct grid *grid, enum profile_unit unit, uint64_t value)
 {
 	struct buffer cell;
 
@@ -33,6 +33,11 @@ static void table_value_cell(struct grid *grid, enum profile_unit unit, uint64_t
 	format_value(&cell, unit, value);
 	grid_take(grid, &cell);
 	buffer_release(&cell);
+}
+
+void table_ns_cell(struct grid *grid, uint64_t value_ns)
+{
+	table_value_cell(grid, UNIT_NS, value_ns);
 }
 
 void table_place_cell(struct grid *grid, const struct profile *profile,
@@ -106,9 +111,8 @@ static void table_frame_columns(struct grid *grid, enum rollup_by by, bool split
 	}
 }
 
-/* The module, or where it has no name the file, which is then what it is known by. */
-static void table_module_cell(struct grid *grid, const struct profile *profile,
-			      const struct profile_function *function)
+void table_module_cell(struct grid *grid, const struct profile *profile,
+		       const struct profile_function *function)
 {
 	if (function->module)
 		table_text_cell(grid, profile, function->module);

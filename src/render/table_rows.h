@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The rows of the table: what stands in which column for each --by, and for --mode line. */
+/*
+ * The rows of the table: what stands in which column for each --by, for --mode line, and for exact
+ * calls.
+ */
 #ifndef PYBPFPROF_RENDER_TABLE_ROWS_H
 #define PYBPFPROF_RENDER_TABLE_ROWS_H
 
@@ -13,7 +16,32 @@ int table_fill_rollup(struct grid *grid, const struct profile *profile,
 int table_fill_lines(struct grid *grid, const struct profile *profile,
 		     const struct render_options *options, uint32_t *hidden);
 
-/* Cells that both of them have. */
+/* What the rows of exact calls do not say themselves. */
+struct table_rest {
+	uint32_t hidden;	 /* rows that the limit keeps out; of a tree: paths */
+	uint64_t hidden_self_ns; /* of a tree: the time in them */
+	uint64_t self_ns;	 /* all there is */
+	bool running;		 /* a row is marked as one that was running when we came */
+	bool unfinished;	 /* a row is marked as one that was running when we left */
+};
+
+/* Profiles with calls. 0 or -ENOMEM. Calls, times and quantiles for each --by but the tree. */
+int table_fill_calls(struct grid *grid, const struct profile *profile,
+		     const struct render_options *options, struct table_rest *rest);
+/* --mode callgraph: each function between its callers and its callees. */
+int table_fill_edges(struct grid *grid, const struct profile *profile,
+		     const struct render_options *options, struct table_rest *rest);
+/* --by tree. */
+int table_fill_tree(struct grid *grid, const struct profile *profile,
+		    const struct render_options *options, struct table_rest *rest);
+
+/* Cells that they have in common. */
+void table_text_cell(struct grid *grid, const struct profile *profile, uint32_t id);
+void table_value_cell(struct grid *grid, enum profile_unit unit, uint64_t value);
+void table_ns_cell(struct grid *grid, uint64_t value_ns);
+/* The module, or where it has no name the file, which is then what it is known by. */
+void table_module_cell(struct grid *grid, const struct profile *profile,
+		       const struct profile_function *function);
 void table_place_cell(struct grid *grid, const struct profile *profile,
 		      const struct profile_function *function, int32_t line);
 void table_thread_cell(struct grid *grid, const struct profile *profile, uint32_t id);
