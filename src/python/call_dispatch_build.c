@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Builds whose calls cannot be seen through the dispatch table, told by their machine code: with a
+ * JIT compiler that is on (its code runs no handlers), or with a function for each opcode.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "proc/memory.h"
+#include "python/call_dispatch_loop.h"
+
+enum {
+	MINOR_JIT = 13,
+	MINOR_JIT_FLAG = 14, /* 3.13 has no flag that its loop looks at */
+	INTERPRETERS_MAX = 256,
+	FLAG_AHEAD = 16,
+	/* .eh_frame_hdr: version, three encodings, 4 bytes of address, 4 of count, then pairs. */
+	HEADER_BYTES = 12,
+	PAIR_BYTES = 8,
+};
+
+/* ---- a function for each opcode ---- */
+
+struct unwind_index {
+	struct elf_file *file;
+	uint64_t address;
+	uint32_t count;
+};
+
+static bool unwind_index_open(struct elf_file *file, struct unwind_index *out)
+{
+	/* Pointer: relative to itself, 4 bytes; count: 4 bytes; pairs: relative to the section. */
+	static const uint8_t expected[] = { 1, 0x1b, 0x03, 0x3b };
+	struct elf_section section;
+	uint8_t header[HEADER_BYTES];
+
+	if (!elf_file_section(file, ".eh_frame_hdr", &section) || section.size < sizeof(header) ||
+	    elf_file_read(file, section.address, header, sizeof(header)) ||
+	    memcmp(header, expected, sizeof(expected)) != 0)
+		return false;
+	*out = (struct unwind_index){ .file = file, .address = section.address };
+	memcpy(&out->count, header + 8, sizeof(out->count));
+	return out->count <= (section.size - sizeof(header)) / PAIR_BYTES;
+}
+
+static bool is_function(const struct unwind_index *index, uint64_t address)
+{
+	uint32_t low = 0, high = index->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		uint64_t at = index->address + HEADER_BYTES + (uint64_t)middle * PAIR_BYTES;
+		int32_t relative;
+		uint64_t start;
+
+		if (elf_file_read(index->file, at, &relative, sizeof(relative)))
+			return false;
+		start = index->address + (uint64_t)(int64_t)relative;
+		if (start == address)
+			return true;
+		if (start < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static bool has_tail_calls(struct dispatch_loop *loop)
+{
+	struct unwind_index index;
+	size_t functions = 0;
+
+	if (!unwind_index_open(loop->file, &index))
+		return false;
+	for (size_t i = 0; i < OPCODE_NUMBERS; i++)
+		functions += is_function(&index, loop->table.handlers[i]);
+	return functions > OPCODE_NUMBERS / 2;
+}
+
+/* ---- the JIT compiler ---- */
+
+/* Without one, the handler of what it makes does nothing but die. */
+static bool handler_only_dies(struct dispatch_loop *loop, uint32_t node, struct graph_set *seen)
+{
+	graph_set_clear(seen);
+	graph_reach(loop->graph, node, NULL, seen);
+	for (uint32_t i = 0; i < graph_count(loop->graph); i++) {
+		if (graph_set_has(seen, i) &&
+		    graph_node(loop->graph, i)->flags & (GRAPH_INDIRECT | GRAPH_RETURN))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Where in PyInterpreterState the loop looks for whether the JIT compiler is on: the handler of
+ * JUMP_BACKWARD loads tstate->interp and reads one far member of it. 0: not seen.
+ */
+static uint32_t flag_offset(struct dispatch_loop *loop)
+{
+	const struct python_layout *layout = &loop->process->target.layout;
+	uint32_t node = dispatch_handler(loop, OPCODE_LOOP);
+	ZydisRegister interpreter = ZYDIS_REGISTER_NONE;
+
+	for (int i = 0; i < FLAG_AHEAD && node != GRAPH_NONE; i++) {
+		ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+		ZydisDecodedInstruction instruction;
+
+		if (!graph_decode(loop->graph, node, &instruction, operands))
+			return 0;
+		for (size_t j = 0; j < instruction.operand_count_visible; j++) {
+			const ZydisDecodedOperandMem *memory = &operands[j].mem;
+
+			if (operands[j].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+			    interpreter != ZYDIS_REGISTER_NONE && memory->base == interpreter &&
+			    memory->disp.value > UINT8_MAX && memory->disp.value < INT32_MAX)
+				return (uint32_t)memory->disp.value;
+		}
+		if (instruction.mnemonic == ZYDIS_MNEMONIC_MOV &&
+		    operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY && operands[1].size == 64 &&
+		    operands[1].mem.disp.value == layout->tstate_interp &&
+		    operands[1].mem.base != ZYDIS_REGISTER_RIP)
+			interpreter = operands[0].reg.value;
+		node = graph_node(loop->graph, node)->next;
+	}
+	return 0;
+}
+
+/* 0: off in all interpreters; 1: on in one; or it cannot be told. */
+static int jit_is_on(struct dispatch_loop *loop, uint32_t offset)
+{
+	const struct python_target *target = &loop->process->target;
+	const pid_t pid = loop->process->pid;
+	uint64_t interpreter;
+	int err = memory_read_u64(pid, target->runtime + target->layout.runtime_interpreters_head,
+				  &interpreter);
+
+	for (int i = 0; !err && interpreter && i < INTERPRETERS_MAX; i++) {
+		uint8_t flag;
+
+		err = memory_read(pid, interpreter + offset, &flag, sizeof(flag));
+		if (!err && flag > 1)
+			return -EBADMSG;
+		if (!err && flag)
+			return 1;
+		if (!err)
+			err = memory_read_u64(pid, interpreter + target->layout.interp_next,
+					      &interpreter);
+	}
+	return err;
+}
+
+static int jit_check(struct dispatch_loop *loop)
+{
+	const char *version = loop->process->version;
+	uint32_t executor = dispatch_handler(loop, OPCODE_EXECUTOR);
+	struct graph_set seen = { 0 };
+	bool none;
+	uint32_t offset;
+	int on;
+
+	if (loop->opcodes->minor < MINOR_JIT || executor == GRAPH_NONE)
+		return 0;
+	if (graph_set_init(&seen, loop->graph))
+		return -ENOMEM;
+	none = handler_only_dies(loop, executor, &seen);
+	graph_set_release(&seen);
+	if (none)
+		return 0;
+	if (loop->opcodes->minor < MINOR_JIT_FLAG)
+		return dispatch_refuse(loop,
+				       "Python %s: built with the experimental JIT compiler, whose "
+				       "code shows no calls",
+				       version);
+	offset = flag_offset(loop);
+	on = offset ? jit_is_on(loop, offset) : -ENOENT;
+	if (on == 1)
+		return dispatch_refuse(loop,
+				       "Python %s: its JIT compiler is on, whose code shows no "
+				       "calls (PYTHON_JIT=0 turns it off)",
+				       version);
+	if (on)
+		return dispatch_refuse(loop,
+				       "Python %s: built with the experimental JIT compiler, and "
+				       "whether it is on cannot be told",
+				       version);
+	return 0;
+}
+
+int dispatch_build_check(struct dispatch_loop *loop)
+{
+	if (has_tail_calls(loop))
+		return dispatch_refuse(loop,
+				       "Python %s: built with --with-tail-call-interp, whose calls "
+				       "cannot be seen",
+				       loop->process->version);
+	return jit_check(loop);
+}

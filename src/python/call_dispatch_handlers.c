@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where to probe a handler: at an emulated instruction that every way through it passes once, and
+ * that nothing else passes. Where the handler may still fail, as those that call a monitoring tool
+ * first may, better at one behind which it cannot.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "python/call_dispatch_loop.h"
+
+enum { CANDIDATES_MAX = 64 };
+
+struct search {
+	struct dispatch_loop *loop;
+	enum opcode_kind kind;
+	uint32_t handler;	 /* node */
+	struct graph_set family; /* the handlers of that kind */
+	struct graph_set seen, cut;
+	uint32_t candidates[CANDIDATES_MAX]; /* by distance from the handler */
+	size_t candidate_count;
+};
+
+/* The emulated instructions of a handler that are not in the part where it has failed already. */
+static void candidates_find(struct search *search, uint32_t *queue)
+{
+	const struct graph *graph = search->loop->graph;
+	size_t count = 0;
+
+	search->candidate_count = 0;
+	graph_set_clear(&search->seen);
+	graph_set_add(&search->seen, search->handler);
+	queue[count++] = search->handler;
+	for (size_t i = 0; i < count; i++) {
+		const struct graph_node *node = graph_node(graph, queue[i]);
+		const uint32_t after[] = { node->next, node->branch };
+
+		if (node->flags & GRAPH_EMULATED) {
+			search->candidates[search->candidate_count++] = queue[i];
+			if (search->candidate_count == CANDIDATES_MAX)
+				return;
+		}
+		for (size_t j = 0; j < 2; j++) {
+			if (after[j] == GRAPH_NONE || graph_set_has(&search->seen, after[j]) ||
+			    graph_set_has(&search->loop->failing, after[j]))
+				continue;
+			graph_set_add(&search->seen, after[j]);
+			queue[count++] = after[j];
+		}
+	}
+}
+
+/* Control gets there from handlers of the kind only. */
+static bool is_exclusive(struct search *search, uint32_t node)
+{
+	const struct graph *graph = search->loop->graph;
+
+	graph_set_clear(&search->seen);
+	graph_reach_back(graph, node, NULL, &search->seen);
+	for (uint32_t i = 0; i < graph_count(graph); i++) {
+		if (graph_set_has(&search->seen, i) && graph_node(graph, i)->flags & GRAPH_ROOT &&
+		    !graph_set_has(&search->family, i))
+			return false;
+	}
+	return true;
+}
+
+/* The handler, if it does not fail, does not get around it. */
+static bool is_unavoidable(struct search *search, uint32_t node)
+{
+	const struct graph *graph = search->loop->graph;
+	bool unavoidable = true;
+
+	graph_set_copy(&search->cut, &search->loop->failing);
+	graph_set_add(&search->cut, node);
+	graph_set_clear(&search->seen);
+	graph_reach(graph, search->handler, &search->cut, &search->seen);
+	for (uint32_t i = 0; i < graph_count(graph) && unavoidable; i++) {
+		if (graph_set_has(&search->seen, i) &&
+		    graph_node(graph, i)->flags & (GRAPH_INDIRECT | GRAPH_RETURN))
+			unavoidable = false;
+	}
+	return unavoidable;
+}
+
+/* Behind it nothing comes back to it, and `committed`, nor fails. */
+static void look_behind(struct search *search, uint32_t node, bool *once, bool *committed)
+{
+	const struct graph_node *at = graph_node(search->loop->graph, node);
+
+	graph_set_clear(&search->seen);
+	if (at->next != GRAPH_NONE)
+		graph_reach(search->loop->graph, at->next, NULL, &search->seen);
+	if (at->branch != GRAPH_NONE)
+		graph_reach(search->loop->graph, at->branch, NULL, &search->seen);
+	*committed = !graph_sets_meet(&search->seen, &search->loop->failing);
+	*once = !*committed || !graph_set_has(&search->seen, node);
+	if (*committed)
+		return;
+	/* What comes back by way of a failure is another matter. */
+	graph_set_clear(&search->seen);
+	if (at->next != GRAPH_NONE)
+		graph_reach(search->loop->graph, at->next, &search->loop->failing, &search->seen);
+	if (at->branch != GRAPH_NONE)
+		graph_reach(search->loop->graph, at->branch, &search->loop->failing, &search->seen);
+	*once = !graph_set_has(&search->seen, node);
+}
+
+static uint32_t node_choose(struct search *search)
+{
+	uint32_t chosen = GRAPH_NONE;
+
+	for (size_t i = 0; i < search->candidate_count; i++) {
+		uint32_t node = search->candidates[i];
+		bool once, committed;
+
+		if (!is_exclusive(search, node) || !is_unavoidable(search, node))
+			continue;
+		look_behind(search, node, &once, &committed);
+		if (!once)
+			continue;
+		/* What starts may fail at once, and has started nevertheless. */
+		if (committed || search->kind == OPCODE_RESUME)
+			return node;
+		if (chosen == GRAPH_NONE)
+			chosen = node;
+	}
+	return chosen;
+}
+
+/* ---- registers ---- */
+
+/* mov %ip, frame_ip(%frame), as nearly every handler does first. */
+static bool is_ip_store(struct dispatch_loop *loop, uint32_t node, uint8_t *frame, uint8_t *ip)
+{
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction instruction;
+
+	if (!graph_decode(loop->graph, node, &instruction, operands) ||
+	    instruction.mnemonic != ZYDIS_MNEMONIC_MOV ||
+	    operands[0].type != ZYDIS_OPERAND_TYPE_MEMORY || operands[0].size != 64 ||
+	    operands[0].mem.disp.value != loop->process->target.layout.frame_ip ||
+	    operands[0].mem.index != ZYDIS_REGISTER_NONE ||
+	    operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
+		return false;
+	*frame = dispatch_register(operands[0].mem.base);
+	*ip = dispatch_register(operands[1].reg.value);
+	return *frame != CALL_NO_REGISTER && *frame != ZYDIS_REGISTER_RSP - ZYDIS_REGISTER_RAX &&
+	       *ip != CALL_NO_REGISTER;
+}
+
+/* Whether a register keeps what it has from behind `store` on until `node`, by whatever way. */
+static bool is_kept(struct search *search, uint32_t store, uint32_t node, uint8_t reg)
+{
+	const struct graph *graph = search->loop->graph;
+
+	graph_set_clear(&search->seen);
+	graph_reach_back(graph, node, NULL, &search->seen);
+	/* What comes before the store does not matter. */
+	for (uint32_t i = search->handler; i != store; i = graph_node(graph, i)->next)
+		graph_set_remove(&search->seen, i);
+	graph_set_remove(&search->seen, node);
+	for (uint32_t i = 0; i < graph_count(graph); i++) {
+		if (graph_set_has(&search->seen, i) && graph_node(graph, i)->writes >> reg & 1)
+			return false;
+	}
+	return true;
+}
+
+static void registers_find(struct search *search, uint32_t node, struct call_site *site)
+{
+	const struct graph *graph = search->loop->graph;
+	uint8_t frame, ip;
+
+	for (uint32_t i = search->handler; i != GRAPH_NONE && i != node;
+	     i = graph_node(graph, i)->next) {
+		if (graph_node(graph, i)->branch != GRAPH_NONE)
+			return;
+		if (!is_ip_store(search->loop, i, &frame, &ip))
+			continue;
+		if (is_kept(search, i, node, frame))
+			site->frame_register = frame;
+		if (search->kind == OPCODE_RESUME && is_kept(search, i, node, ip))
+			site->ip_register = ip;
+		return;
+	}
+}
+
+/* ---- all of a kind ---- */
+
+static int handler_find(struct search *search, const struct opcode *opcode,
+			enum call_event_kind kind, uint32_t *queue)
+{
+	struct dispatch_loop *loop = search->loop;
+	struct call_site site = {
+		.kind = (uint8_t)kind,
+		.frame_register = CALL_NO_REGISTER,
+		.ip_register = CALL_NO_REGISTER,
+		.result_register = CALL_NO_REGISTER,
+		.throw_register = CALL_NO_REGISTER,
+	};
+	uint32_t node;
+
+	search->handler = graph_find(loop->graph, loop->table.handlers[opcode->number]);
+	candidates_find(search, queue);
+	node = node_choose(search);
+	if (node == GRAPH_NONE)
+		return dispatch_refuse(
+			loop, "Python %s: no place to probe was found in its handler of %s",
+			loop->process->version, opcode->name);
+	registers_find(search, node, &site);
+	return dispatch_site_add(loop, node, opcode->name, &site);
+}
+
+int dispatch_handlers_find(struct dispatch_loop *loop, enum opcode_kind opcodes,
+			   enum call_event_kind kind)
+{
+	struct search search = { .loop = loop, .kind = opcodes };
+	uint32_t *queue = calloc(graph_count(loop->graph), sizeof(*queue));
+	int err = -ENOMEM;
+
+	if (!queue || graph_set_init(&search.family, loop->graph) ||
+	    graph_set_init(&search.seen, loop->graph) || graph_set_init(&search.cut, loop->graph))
+		goto done;
+	for (const struct opcode *opcode = loop->opcodes->opcodes; opcode->kind; opcode++) {
+		if (opcode->kind == opcodes)
+			graph_set_add(
+				&search.family,
+				graph_find(loop->graph, loop->table.handlers[opcode->number]));
+	}
+	err = 0;
+	for (const struct opcode *opcode = loop->opcodes->opcodes; opcode->kind && !err; opcode++) {
+		if (opcode->kind == opcodes)
+			err = handler_find(&search, opcode, kind, queue);
+	}
+done:
+	free(queue);
+	graph_set_release(&search.family);
+	graph_set_release(&search.seen);
+	graph_set_release(&search.cut);
+	return err;
+}
