@@ -15,6 +15,11 @@
 #include "python/code_death.h"
 #include "resolve/codes.h"
 
+enum {
+	UNSEEN_FREE = 100,  /* exits not seen that are no reason to doubt */
+	UNSEEN_PART = 1000, /* and one in so many */
+};
+
 struct called_thread {
 	struct call_thread *stack;
 	uint32_t serial;
@@ -43,6 +48,7 @@ struct calling {
 	uint32_t last_thread;
 	uint64_t until_ns;  /* later events do not count */
 	uint32_t lost_name; /* the function that stands for those whose name was lost */
+	bool unbalanced;
 	char refusal[512];
 };
 
@@ -108,7 +114,9 @@ const char *calling_refusal(const struct calling *calling)
 
 uint64_t calling_event_count(const struct calling *calling)
 {
-	return calling->calls->event_count;
+	const struct calls *calls = calling->calls ? calling->calls : calling->profile->calls;
+
+	return calls ? calls->event_count : 0;
 }
 
 void calling_until(struct calling *calling, uint64_t end_ns)
@@ -392,6 +400,8 @@ static void site_disproved(struct calling *calling, const struct record_call_pro
 		 "pid %u: its calls cannot be followed exactly: at probe %u no register holds the "
 		 "frame (%u hits agreed, %u did not)",
 		 hit->header.pid, hit->site, proof->agreed, proof->strangers);
+	log_warn("%s", calling->refusal);
+	calling->unbalanced = true;
 	capture_target_remove(calling->capture, hit->header.pid);
 }
 
@@ -501,6 +511,31 @@ int calling_event(struct calling *calling, const struct event *event)
 	}
 }
 
+/*
+ * Entries and exits must balance, or the plan has missed a way in or out and its times are no use. A
+ * handful may be out of step: a recursion limit hit on the way in.
+ */
+static void balance_check(struct calling *calling)
+{
+	const struct calls *calls = calling->calls;
+
+	calling->profile->partial[DROP_CALL_END_UNSEEN] += calls->unseen_exits;
+	if (*calling->refusal ||
+	    calls->unseen_exits <= UNSEEN_FREE + calls->event_count / UNSEEN_PART)
+		return;
+	snprintf(
+		calling->refusal, sizeof(calling->refusal),
+		"its calls cannot be followed exactly: %llu of %llu entries and exits were not seen",
+		(unsigned long long)calls->unseen_exits, (unsigned long long)calls->event_count);
+	log_warn("%s", calling->refusal);
+	calling->unbalanced = true;
+}
+
+bool calling_refused(const struct calling *calling)
+{
+	return calling->unbalanced || (*calling->refusal && !calling_event_count(calling));
+}
+
 int calling_finish(struct calling *calling, uint64_t end_ns)
 {
 	struct profile *profile = calling->profile;
@@ -515,6 +550,7 @@ int calling_finish(struct calling *calling, uint64_t end_ns)
 	}
 	if (!error)
 		error = call_meter_end(calling->meter, end_ns);
+	balance_check(calling);
 	if (!error)
 		error = calls_finish(calling->calls, profile->function_count);
 	if (!error)

@@ -39,6 +39,9 @@ int calling_event(struct calling *calling, const struct event *event);
 /* Why a target cannot be followed, NULL when all can; borrowed. */
 const char *calling_refusal(const struct calling *calling);
 
+/* Whether the numbers must not be shown, for that reason. Also when calling_finish() is over. */
+bool calling_refused(const struct calling *calling);
+
 /* Entries and exits heard of so far. */
 uint64_t calling_event_count(const struct calling *calling);
 

@@ -348,6 +348,9 @@ static bool run_over(struct session *session, uint64_t now_ns)
 		error = launch_wait(session->launch, 0, &wait_status);
 		return error != -EAGAIN && error != -EINTR;
 	}
+	if (session->calling && calling_refused(session->calling) &&
+	    watch_living_count(session->watch) < 2)
+		return true; /* there is nothing else to follow */
 	/* Where all processes are looked at there may always come another. */
 	return !session->config->all && !session->config->cgroup &&
 	       !watch_living_count(session->watch);
@@ -507,5 +510,7 @@ int session_run(struct session *session)
 	run_end(session);
 	if (error)
 		log_warn("stopped early, the report holds what was seen: %s", strerror(-error));
+	if (session->calling && calling_refused(session->calling))
+		return EXIT_NO_TARGET; /* said when it was found out */
 	return 0;
 }
