@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "capture/capture_private.h"
+#include "capture/uprobe_multi.h"
 #include "proc/elf_file.h"
 
 enum { SEGMENTS_MAX = 8 };
@@ -17,7 +18,8 @@ static bool site_enters(const struct call_site *site)
 	return site->kind == CALL_ENTER || site->kind == CALL_THROW;
 }
 
-static int site_attach(struct capture *capture, struct called_file *file, size_t index)
+static int site_attach(struct capture *capture, struct called_file *file, const char *path,
+		       size_t index)
 {
 	const struct call_plan_site *site = &file->plan.sites[index];
 	const struct bpf_program *program = site_enters(&site->site) ?
@@ -25,16 +27,55 @@ static int site_attach(struct capture *capture, struct called_file *file, size_t
 						    capture->skeleton->progs.calls__leave;
 	LIBBPF_OPTS(bpf_uprobe_opts, options, .ref_ctr_offset = site->semaphore_offset,
 		    .bpf_cookie = file->first_site + index);
-	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
 	file->links[index] = bpf_program__attach_uprobe_opts(
 		program, file->only_pid ? file->only_pid : -1, path, site->file_offset, &options);
 	return file->links[index] ? 0 : -errno;
 }
 
+static int sites_attach_each(struct capture *capture, struct called_file *file, const char *path)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < file->plan.site_count && !error; i++)
+		error = site_attach(capture, file, path, i);
+	return error;
+}
+
+/* All that enter, or all that leave, under one link. */
+static int sites_attach_at_once(struct capture *capture, struct called_file *file, const char *path,
+				bool enter)
+{
+	uint64_t offsets[CALL_PLAN_SITES], semaphores[CALL_PLAN_SITES], cookies[CALL_PLAN_SITES];
+	struct uprobe_multi probes = {
+		.program = enter ? capture->skeleton->progs.calls__enter :
+				   capture->skeleton->progs.calls__leave,
+		.path = path,
+		.only_pid = file->only_pid,
+		.offsets = offsets,
+		.semaphores = semaphores,
+		.cookies = cookies,
+	};
+
+	for (size_t i = 0; i < file->plan.site_count; i++) {
+		const struct call_plan_site *site = &file->plan.sites[i];
+
+		if (site_enters(&site->site) != enter)
+			continue;
+		offsets[probes.count] = site->file_offset;
+		semaphores[probes.count] = site->semaphore_offset;
+		cookies[probes.count++] = file->first_site + i;
+	}
+	return probes.count ? uprobe_multi_attach(&probes, &file->multi_fds[enter]) : 0;
+}
+
 static void file_detach(struct called_file *file)
 {
+	for (int i = 0; i < 2; i++) {
+		if (file->multi_fds[i] >= 0)
+			close(file->multi_fds[i]);
+		file->multi_fds[i] = -1;
+	}
 	for (size_t i = 0; i < file->plan.site_count; i++) {
 		bpf_link__destroy(file->links[i]);
 		file->links[i] = NULL;
@@ -43,10 +84,17 @@ static void file_detach(struct called_file *file)
 
 static int file_attach(struct capture *capture, struct called_file *file)
 {
-	int error = 0;
+	char path[64];
+	int error;
 
-	for (size_t i = 0; i < file->plan.site_count && !error; i++)
-		error = site_attach(capture, file, i);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	if (capture->uprobe_multi) {
+		error = sites_attach_at_once(capture, file, path, false);
+		if (!error)
+			error = sites_attach_at_once(capture, file, path, true);
+	} else {
+		error = sites_attach_each(capture, file, path);
+	}
 	if (error)
 		file_detach(file);
 	return error;
@@ -243,18 +291,30 @@ int capture_calls_prove(struct capture *capture, uint32_t site, const struct cal
 
 void capture_calls_detach(struct capture *capture)
 {
-	for (size_t i = 0; i < capture->called_count; i++)
-		file_detach(capture->called[i]);
+	for (size_t i = 0; i < capture->called_count; i++) {
+		if (!capture->called[i]->retired)
+			file_detach(capture->called[i]);
+	}
 }
 
 int capture_calls_reattach(struct capture *capture)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < capture->called_count && !error; i++)
-		error = file_attach(capture, capture->called[i]);
+	for (size_t i = 0; i < capture->called_count && !error; i++) {
+		if (!capture->called[i]->retired)
+			error = file_attach(capture, capture->called[i]);
+	}
 	capture->skeleton->data->calls_generation++;
 	return error;
+}
+
+void capture_calls_retire(struct capture *capture, uint32_t first_site)
+{
+	for (size_t i = 0; i < capture->called_count; i++) {
+		if (capture->called[i]->first_site == first_site)
+			capture->called[i]->retired = true;
+	}
 }
 
 void capture_calls_release(struct capture *capture)

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "capture/capture_private.h"
 #include "capture/knobs.h"
+#include "capture/uprobe_multi.h"
 
 /*
  * A run of samples this long must fit between two drains, many times over. The first native or kernel
@@ -101,6 +102,11 @@ static int capture_tune(struct capture *capture)
 	else if (!ring_bytes)
 		ring_bytes =
 			options->native || options->kernel ? RING_BYTES_STACKS : RING_BYTES_DEFAULT;
+	if (options->families >> PROBE_CALLS & 1 && uprobe_multi_works()) {
+		capture->uprobe_multi =
+			!uprobe_multi_prepare(capture->skeleton->progs.calls__enter) &&
+			!uprobe_multi_prepare(capture->skeleton->progs.calls__leave);
+	}
 	error = bpf_map__set_max_entries(capture->skeleton->maps.records, ring_bytes);
 	if (!error)
 		error = bpf_map__set_max_entries(capture->skeleton->maps.sample_by_cpu,
@@ -269,8 +275,9 @@ int capture_attach(struct capture *capture, char *obstacle, size_t obstacle_size
 void capture_detach(struct capture *capture)
 {
 	/*
-	 * In the order they were attached, but for those of calls, which each hit costs most: a sample taken after the ends of code objects are no
-	 * longer seen would name whatever lies at an address by what lay there before.
+	 * In the order they were attached, but for those of calls, each hit of which costs most: a
+	 * sample taken after the ends of code objects are no longer seen would name whatever lies at
+	 * an address by what lay there before.
 	 */
 	capture_calls_detach(capture);
 	for (size_t i = 0; i < capture->link_count; i++)
@@ -399,6 +406,20 @@ int capture_stats(struct capture *capture, struct kernel_stats *sum)
 				words[i] += add[i];
 		}
 	}
+	free(each);
+	return error;
+}
+
+int capture_stats_reset(struct capture *capture)
+{
+	struct kernel_stats *each = calloc(capture->cpu_count, sizeof(*each));
+	uint32_t zero = 0;
+	int error;
+
+	if (!each)
+		return -ENOMEM;
+	error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.stats), &zero, each,
+				    BPF_ANY);
 	free(each);
 	return error;
 }

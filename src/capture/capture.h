@@ -76,6 +76,11 @@ int capture_calls_prove(struct capture *capture, uint32_t site, const struct cal
 /* Takes away the probes on calls, or puts all of them back; every thread's stack is then sent anew. */
 void capture_calls_detach(struct capture *capture);
 int capture_calls_reattach(struct capture *capture);
+/*
+ * The only process that the plan with that first site is for has ended: its probes stay where they are,
+ * which costs nobody anything, until the capture is freed, since to take them away lasts.
+ */
+void capture_calls_retire(struct capture *capture, uint32_t first_site);
 
 /*
  * Makes `pid` a target (or replaces what was known of it) and gives it a serial that no other
@@ -104,5 +109,7 @@ enum { CAPTURE_DRAIN_RECORDS = 2048 };
 int capture_drain(struct capture *capture, int timeout_ms, int other_fd,
 		  capture_record_fn on_record, void *arg);
 int capture_stats(struct capture *capture, struct kernel_stats *sum);
+/* All of them are 0 again. Only while nothing runs that counts. */
+int capture_stats_reset(struct capture *capture);
 
 #endif

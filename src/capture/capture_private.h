@@ -23,8 +23,10 @@ struct called_file {
 	int fd; /* the file stays what it is, whatever becomes of its path */
 	uint32_t first_site;
 	uint32_t template_index; /* CALL_NO_TEMPLATE: none yet */
+	bool retired;		 /* see capture_calls_retire() */
 	struct call_plan plan;
-	struct bpf_link *links[CALL_PLAN_SITES];
+	int multi_fds[2]; /* of those that leave, of those that enter; -1 not in place */
+	struct bpf_link *links[CALL_PLAN_SITES]; /* where the kernel has no uprobe_multi */
 };
 
 struct capture {
@@ -38,6 +40,7 @@ struct capture {
 	struct called_file **called;
 	size_t called_count;
 	uint32_t next_site;
+	bool uprobe_multi; /* probes on calls are attached many at once */
 	uint32_t next_template;
 	uint32_t next_serial;
 	int cpu_count;

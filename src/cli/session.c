@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "capture/capture.h"
 #include "capture/kernel_check.h"
+#include "cli/calibrate.h"
 #include "cli/calling.h"
 #include "cli/exit.h"
 #include "cli/live.h"
@@ -103,6 +104,21 @@ static void mode_append(const struct config *config, struct buffer *out)
 	}
 }
 
+/* What each probe hit costs the targets; 0 where that cannot be measured. */
+static struct calling_cost hit_cost(struct session *session)
+{
+	struct calling_cost cost = { 0 };
+	int error = calibrate_calls(session->capture, &cost);
+
+	if (error)
+		log_warn("what a probe costs could not be measured, it stays in the times: %s",
+			 strerror(-error));
+	else
+		log_verbose("a probe hit costs %u ns on entering, %u ns on leaving", cost.enter_ns,
+			    cost.leave_ns);
+	return cost;
+}
+
 static int parts_make(struct session *session)
 {
 	const struct config *config = session->config;
@@ -118,7 +134,7 @@ static int parts_make(struct session *session)
 	if (!session->watch)
 		return -ENOMEM;
 	if (is_exact(config)) {
-		const struct calling_cost cost = { 0 };
+		const struct calling_cost cost = hit_cost(session);
 
 		session->calling = calling_new(config, session->capture, session->watch,
 					       session->profile, &cost);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What one hit of the probes on calls costs a process on this machine, measured before the run on a
+ * process of our own: trap, program and return, all of it.
+ */
+#ifndef PYBPFPROF_CLI_CALIBRATE_H
+#define PYBPFPROF_CLI_CALIBRATE_H
+
+#include "capture/capture.h"
+#include "cli/calling.h"
+
+/*
+ * To be called before anything is attached: drops whatever records there are, and sets the kernel
+ * side's counts back to 0. Takes some 50 ms, at most CALIBRATE_PATIENCE_MS more.
+ * 0; or -errno, *cost is untouched then.
+ */
+int calibrate_calls(struct capture *capture, struct calling_cost *cost);
+
+enum { CALIBRATE_PATIENCE_MS = 500 };
+
+#endif
