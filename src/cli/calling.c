@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/map64.h"
@@ -18,6 +19,12 @@
 enum {
 	UNSEEN_FREE = 100,  /* exits not seen that are no reason to doubt */
 	UNSEEN_PART = 1000, /* and one in so many */
+};
+
+struct known_plan {
+	dev_t device;
+	ino_t inode;
+	struct call_plan plan;
 };
 
 struct called_thread {
@@ -39,6 +46,8 @@ struct calling {
 	struct call_meter *meter;
 	struct call_proof *proofs; /* by site */
 	bool *proof_known;
+	struct known_plan *plans; /* by interpreter file */
+	size_t plan_count;
 	struct python_process *templates[ABI_CALL_TEMPLATES]; /* owned */
 	uint32_t template_probes[ABI_CALL_TEMPLATES];	      /* strings of the profile */
 	struct map64 *by_thread; /* (serial, tid) -> index of threads + 1 */
@@ -52,8 +61,7 @@ struct calling {
 	char refusal[512];
 };
 
-static void on_target(void *arg, const struct watched_process *process,
-		      struct python_process *python);
+static const char *on_target(void *arg, struct python_process *python);
 
 struct calling *calling_new(const struct config *config, struct capture *capture,
 			    struct watch *watch, struct profile *profile,
@@ -101,6 +109,7 @@ void calling_free(struct calling *calling)
 	map64_free(calling->by_thread);
 	for (int i = 0; i < ABI_CALL_TEMPLATES; i++)
 		free(calling->templates[i]);
+	free(calling->plans);
 	free(calling->threads);
 	free(calling->proofs);
 	free(calling->proof_known);
@@ -126,12 +135,44 @@ void calling_until(struct calling *calling, uint64_t end_ns)
 
 /* ---- plans ---- */
 
-static int plan_find(const struct calling *calling, const struct python_process *python,
+static int plan_make(const struct calling *calling, const struct python_process *python,
 		     struct call_plan *plan, char *reason, size_t reason_size)
 {
 	if (calling->config->probes >= 0)
 		return call_plan_make(python, calling->config->probes, plan, reason, reason_size);
 	return call_plan_choose(python, plan, reason, reason_size);
+}
+
+/* Made once for each file: it takes milliseconds, in which a process just started goes on. */
+static int plan_find(struct calling *calling, const struct python_process *python,
+		     struct call_plan *plan, char *reason, size_t reason_size)
+{
+	struct stat file;
+	struct known_plan *known;
+	int error;
+
+	if (stat(python->binary_open, &file))
+		return plan_make(calling, python, plan, reason, reason_size);
+	for (size_t i = 0; i < calling->plan_count; i++) {
+		known = &calling->plans[i];
+		if (known->device != file.st_dev || known->inode != file.st_ino)
+			continue;
+		*plan = known->plan;
+		return 0;
+	}
+	error = plan_make(calling, python, plan, reason, reason_size);
+	if (error)
+		return error;
+	known = reallocarray(calling->plans, calling->plan_count + 1, sizeof(*known));
+	if (!known)
+		return 0;
+	calling->plans = known;
+	known[calling->plan_count++] = (struct known_plan){
+		.device = file.st_dev,
+		.inode = file.st_ino,
+		.plan = *plan,
+	};
+	return 0;
 }
 
 static void proofs_start(struct calling *calling, const struct call_plan *plan, uint32_t first_site)
@@ -211,25 +252,19 @@ int calling_prepare(struct calling *calling, struct python_process *python)
 	return probes_place(calling, python, &plan, reason, sizeof(reason));
 }
 
-static void on_target(void *arg, const struct watched_process *process,
-		      struct python_process *python)
+static const char *on_target(void *arg, struct python_process *python)
 {
 	struct calling *calling = arg;
-	struct profile *profile = calling->profile;
 	struct call_plan plan;
 	char reason[384];
 
-	if (probes_place(calling, python, &plan, reason, sizeof(reason))) {
-		snprintf(calling->refusal, sizeof(calling->refusal),
-			 "pid %d: CPython %s: its calls cannot be followed: %s", python->pid,
-			 python->version, reason);
-		log_warn("%s", calling->refusal);
-		return;
-	}
-	profile->processes[process->process].probes =
-		profile_string(profile, call_way_name(plan.way));
-	if (capture_target_update(calling->capture, python->pid, &python->target, process->serial))
-		log_verbose("pid %d: ended before its calls could be followed", python->pid);
+	if (!probes_place(calling, python, &plan, reason, sizeof(reason)))
+		return call_way_name(plan.way);
+	snprintf(calling->refusal, sizeof(calling->refusal),
+		 "pid %d: CPython %s: its calls cannot be followed: %s", python->pid,
+		 python->version, reason);
+	log_warn("%s", calling->refusal);
+	return NULL;
 }
 
 /* ---- threads ---- */

@@ -57,8 +57,7 @@ struct watch {
 	size_t expected_count;
 	uint64_t swept_ns;
 	uint32_t sweep_next; /* index of processes */
-	void (*on_target)(void *arg, const struct watched_process *process,
-			  struct python_process *python);
+	watch_target_fn on_target;
 	void *on_target_arg;
 };
 
@@ -106,10 +105,7 @@ void watch_free(struct watch *watch)
 	free(watch);
 }
 
-void watch_on_target(struct watch *watch,
-		     void (*on_target)(void *arg, const struct watched_process *process,
-				       struct python_process *python),
-		     void *arg)
+void watch_on_target(struct watch *watch, watch_target_fn on_target, void *arg)
 {
 	watch->on_target = on_target;
 	watch->on_target_arg = arg;
@@ -270,9 +266,12 @@ static int process_add(struct watch *watch, struct python_process *process, uint
 {
 	struct adding adding = { .watch = watch, .cpu_base_ns = cpu_base_ns, .start_ns = now_ns() };
 	struct watched_process *watched;
+	const char *probes = NULL;
 	uint32_t serial;
 	int error;
 
+	if (watch->on_target)
+		probes = watch->on_target(watch->on_target_arg, process);
 	error = capture_target_add(watch->capture, process->pid, &process->target, &serial);
 	if (error == -EEXIST)
 		return 0; /* a record of it is under way: watch_found() */
@@ -284,8 +283,9 @@ static int process_add(struct watch *watch, struct python_process *process, uint
 	if (!watched)
 		return -ENOMEM;
 	process_describe(watch, watched, process->version);
-	if (watch->on_target)
-		watch->on_target(watch->on_target_arg, watched, process);
+	if (probes)
+		watch->profile->processes[watched->process].probes =
+			profile_string(watch->profile, probes);
 	adding.process = watched;
 	error = proc_each_thread(process->pid, thread_add, &adding);
 	deaths_watch_later(watch, process, serial);

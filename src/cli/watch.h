@@ -33,14 +33,12 @@ struct watch *watch_new(struct capture *capture, struct profile *profile);
 void watch_free(struct watch *watch);
 
 /*
- * Calls `on_target` for each process that was inspected and has become a target, as soon as the
- * kernel side knows it; not for forks of a target, which have its file and its layout. Both structs
- * are borrowed for the call. NULL: nobody.
+ * Calls `on_target` for each process that was inspected and is about to become a target; not for
+ * forks of a target, which have its file and its layout. It may add flags to python->target, and
+ * returns how the process is seen ("dispatch"), NULL where nothing is to be said. NULL: nobody.
  */
-void watch_on_target(struct watch *watch,
-		     void (*on_target)(void *arg, const struct watched_process *process,
-				       struct python_process *python),
-		     void *arg);
+typedef const char *(*watch_target_fn)(void *arg, struct python_process *python);
+void watch_on_target(struct watch *watch, watch_target_fn on_target, void *arg);
 
 /*
  * Looks at `pid` and makes it a target if it is a CPython we know. 0; -ENOMEM; -EAGAIN, not (yet):
