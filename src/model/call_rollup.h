@@ -2,7 +2,9 @@
 /*
  * Exact calls rolled up into rows: by function, class, module, thread or process. A row's self time
  * is that of its functions; its total time counts the outermost activation of any of them, so that
- * a method that calls another of its class does not count twice.
+ * a method that calls another of its class does not count twice. (Of calls whose path was not kept,
+ * calls->folded_calls, only its own recursion is known: totals of classes and modules may be too large
+ * then.)
  */
 #ifndef PYBPFPROF_MODEL_CALL_ROLLUP_H
 #define PYBPFPROF_MODEL_CALL_ROLLUP_H
@@ -45,7 +47,8 @@ struct call_rollup_row {
 	uint32_t thread;   /* THREAD, or when split by thread; else CALLS_NONE */
 	uint32_t process;  /* THREAD, PROCESS: index; else CALLS_NONE */
 	struct call_times times;
-	uint64_t recursive_calls; /* entered while a function of the row was running already */
+	/* Entered while a function of the row was running already; 0 in THREAD and PROCESS. */
+	uint64_t recursive_calls;
 	uint64_t running;
 	uint64_t unfinished;
 	/* Of single calls. Zero in THREAD and PROCESS, and when split by thread: not kept there. */
@@ -62,6 +65,8 @@ struct call_rollup {
 };
 
 /*
+ * A thread's and a process's total is its self: all time in functions that match.
+ *
  * Rows of those functions that match one of the globs (see profile_function_matches(); none: all)
  * and that were called or running. After calls_finish(); profile->calls must be there. 0 or -ENOMEM.
  */

@@ -48,11 +48,7 @@ static void calls_sum_nodes(struct calls *calls)
 static uint64_t call_quantile(const struct call_function *function,
 			      const struct histogram *durations, double fraction)
 {
-	uint64_t value = histogram_quantile(durations, fraction);
-
-	/* The middle of the outermost steps may lie beyond what there was. */
-	value = value < function->min_ns ? function->min_ns : value;
-	return value > function->max_ns ? function->max_ns : value;
+	return histogram_quantile_within(durations, fraction, function->min_ns, function->max_ns);
 }
 
 /* From all edges to one function. 0 or -ENOMEM. */

@@ -180,6 +180,16 @@ uint64_t histogram_quantile(const struct histogram *histogram, double fraction)
 	return histogram_middle(sorted[pending + (rank - seen) - 1]);
 }
 
+uint64_t histogram_quantile_within(const struct histogram *histogram, double fraction, uint64_t min,
+				   uint64_t max)
+{
+	uint64_t value = histogram_quantile(histogram, fraction);
+
+	/* The middle of an outermost step may lie beyond what there was. */
+	value = value < min ? min : value;
+	return value > max ? max : value;
+}
+
 void histogram_release(struct histogram *histogram)
 {
 	if (!histogram)

@@ -34,6 +34,9 @@ int histogram_merge(struct histogram *into, const struct histogram *from);
 uint64_t histogram_count(const struct histogram *histogram);
 /* `fraction` 0.5, 0.9, 0.99, 0.999: the value that so many are not above. 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double fraction);
+/* The same, not beyond the smallest and the largest value where these are known. */
+uint64_t histogram_quantile_within(const struct histogram *histogram, double fraction, uint64_t min,
+				   uint64_t max);
 void histogram_release(struct histogram *histogram);
 
 #endif
