@@ -167,7 +167,7 @@ static void dot_append_pruned(const struct dot *dot, struct buffer *out)
 		format_share(out, dot->pruned_self, dot->whole);
 		buffer_string(out, " of self time");
 	}
-	buffer_printf(out, "; %u call%s\n", dot->pruned_edges, dot->pruned_edges == 1 ? "" : "s");
+	buffer_printf(out, "; %u edge%s\n", dot->pruned_edges, dot->pruned_edges == 1 ? "" : "s");
 }
 
 static void dot_write_head(struct dot *dot, const struct render_options *options)
@@ -258,10 +258,10 @@ static void dot_write_node(struct dot *dot, uint32_t id, struct buffer *text)
 	exchange_append_name(text, exchange, id);
 	dot_take_text(dot, text, DOT_LABEL_COLUMNS);
 	buffer_string(out, "\\n");
-	text_append_safe(text, place, strlen(place));
-	if (described->line > 0)
-		buffer_printf(text, ":%d", described->line);
-	if (text->length) {
+	if (*place) {
+		text_append_safe(text, place, strlen(place));
+		if (described->line > 0)
+			buffer_printf(text, ":%d", described->line);
 		dot_take_text(dot, text, DOT_LABEL_COLUMNS);
 		buffer_string(out, "\\n");
 	}

@@ -59,6 +59,7 @@ static void flamegraph_write_head(struct json_writer *json, const struct profile
 	flamegraph_text(json, "title", title, strlen(title));
 	json_text(json, "version", options->version);
 	json_text(json, "unit", format_unit(profile->unit));
+	json_text(json, "counts", profile->calls ? "calls" : "samples");
 	closing_append_targets(&text, profile, 8);
 	flamegraph_lines(json, "targets", &text);
 	closing_append_summary(&text, profile, options);

@@ -176,7 +176,7 @@ function drawSoon() {
 }
 
 function describe(node) {
-	return labelOf(node) + ": " + formatAmount(node.value, node.samples, root.value);
+	return labelOf(node) + ": " + formatAmount(node.value, countOf(node), root.value);
 }
 
 function showStatus() {
@@ -248,7 +248,7 @@ function readAddress() {
 	}
 	if (![...element("scope").options].some((option) => option.value === state.scope))
 		state.scope = "all";
-	if (state.merge !== "line")
+	if (state.merge !== "line" || profile.counts === "calls")
 		state.merge = "function";
 	if (state.view !== "table")
 		state.view = "graph";
@@ -346,7 +346,7 @@ function showTip(event) {
 	if (!node)
 		return;
 	const name = document.createElement("b");
-	const lines = [formatAmount(node.value, node.samples, root.value)];
+	const lines = [formatAmount(node.value, countOf(node), root.value)];
 	if (zoomed !== root)
 		lines.push(formatPercent(node.value, zoomed.value) + " of " + labelOf(zoomed));
 	if (node.self)
@@ -463,6 +463,8 @@ function showFrame() {
 	paragraphs(element("closing"), profile.closing);
 	for (const line of element("closing").children)
 		line.classList.toggle("loss", !line.textContent.startsWith("cost: "));
+	// Calls are known by their function's first line alone.
+	element("merge").parentNode.hidden = profile.counts === "calls";
 	option(scope, "all", profile.processes.length > 1 ? "all processes" : "the whole process");
 	profile.processes.forEach(([pid, command], process) => {
 		const group = document.createElement("optgroup");

@@ -39,9 +39,9 @@ function formatPercent(part, whole) {
 	return percent.toFixed(percent >= 0.1 || percent === 0 ? 1 : 2) + " %";
 }
 
-function formatAmount(value, samples, whole) {
+function formatAmount(value, count, whole) {
 	const counted = profile.unit === "samples" ? "" :
-		", " + samples + (samples === 1 ? " sample" : " samples");
+		", " + count + " " + (count === 1 ? profile.counts.slice(0, -1) : profile.counts);
 	return formatValue(value) + counted + ", " + formatPercent(value, whole);
 }
 
@@ -85,7 +85,7 @@ function eachSum(visit) {
 // ---- trees ----
 
 function newNode(key, parent) {
-	return { key, parent, value: 0, samples: 0, self: 0, children: [], pending: null };
+	return { key, parent, value: 0, samples: 0, own: 0, self: 0, children: [], pending: null };
 }
 
 // Callers above callees: each stack finds its node once, after its parent (parents are older).
@@ -113,6 +113,7 @@ function buildTree() {
 	}
 	eachSum((stack, samples, value) => {
 		nodes[stack].self += value;
+		nodes[stack].own += samples;
 		for (let node = nodes[stack]; node; node = node.parent) {
 			node.value += value;
 			node.samples += samples;
@@ -187,10 +188,17 @@ function restOf(node, from) {
 		for (const child of rest.children) {
 			rest.value += child.value;
 			rest.samples += child.samples;
+			rest.own += child.own;
 		}
 		node.rests.set(from, rest);
 	}
 	return rest;
+}
+
+// How many samples had the node's stack at least, or how many calls the node stands for: those it made
+// are its children's. Callers of the hottest have the calls of the hottest.
+function countOf(node) {
+	return profile.counts === "calls" && !state.invert && node.parent ? node.own : node.samples;
 }
 
 let root = null;

@@ -5,7 +5,8 @@
  *	<module> (app.py:30);main (app.py:25);work (app.py:7) 42
  *	process 4242:"python3 app.py";thread (4243): worker;run (threading.py:982) 3
  *
- * The number is samples for sampled time, else the profile's unit. The format has no escapes: what
+ * The number is samples for sampled time, else the profile's unit: of exact calls the nanoseconds of
+ * self time, where a function stands with its first line. The format has no escapes: what
  * would be read as its syntax is replaced. Whole lines are never held: they are made while walking
  * a tree in which stacks that read alike have already met.
  */

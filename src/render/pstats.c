@@ -100,7 +100,8 @@ static int pstats_make_keys(struct pstats *pstats)
 		uint64_t *slot;
 		bool added;
 
-		if (!function->seen)
+		/* A root has a row only where there were samples without a stack. */
+		if (!function->seen || (exchange_is_root(exchange, i) && !function->self.main))
 			continue;
 		err = pstats_describe(pstats, i, &text, &key);
 		slot = err ? NULL : map64_slot(files, map64_pair(key.file, key.line), &added);

@@ -192,6 +192,21 @@ class FlamegraphInChromium(unittest.TestCase):
         self.expect_rows(["all", "fib (app/jobs.py:20)", "fib (app/jobs.py:20)",
                           "Worker.run (app/jobs.py:10)", "<module> (app.py:1)"])
 
+    def test_exact_calls_are_called_calls(self):
+        for fragment, want in (("", "all: 220 ms, 15 calls, 100.0 %"),
+                               ("zoom=0.0", "fib (app/jobs.py:20): 90.0 ms, 1 call, 40.9 %"),
+                               ("zoom=0.0.0", "fib (app/jobs.py:20): 70.0 ms, 2 calls, 31.8 %"),
+                               ("zoom=1", "Worker.run (app/jobs.py:10): 102 ms, 0 calls, 46.4 %"),
+                               # Callers of the hottest: calls of fib, and those it made itself.
+                               ("invert=1&zoom=1", "fib (app/jobs.py:20): 92.0 ms, 8 calls, 41.8 %"),
+                               ("invert=1&zoom=1.0",
+                                "fib (app/jobs.py:20): 70.0 ms, 6 calls, 31.8 %")):
+            with self.subTest(fragment):
+                self.browser.open("calls.html", fragment)
+                self.assertEqual(self.browser.text("#status").partition(" \u2014 ")[0], want)
+        self.assertNotIn("sample", self.browser.text("body > :not(script)"))
+        self.assertFalse(self.browser.run("document.getElementById('merge').checkVisibility()"))
+
     def test_selects_threads_and_processes(self):
         self.browser.open("sample.html", "scope=t1")
         self.assertEqual(self.browser.fact("samples"), "20")

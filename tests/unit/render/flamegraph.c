@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sample.h"
+#include "sample_calls.h"
 
 #define DATA_START "<script type=\"application/json\" id=\"profile\">"
 
@@ -151,6 +151,7 @@ Test(flamegraph, pages_for_the_browser_are_written)
 		{ "hostile.html", "</script><script>document.title='pwned'</script>",
 		  sample_hostile_new },
 		{ "large.html", "pybpfprof -p 100", sample_large_new },
+		{ "calls.html", "pybpfprof -p 100", exchange_calls_new },
 	};
 	const char *directory = getenv("PYBPFPROF_TEST_PAGES");
 	char temporary[] = "/tmp/pybpfprof-pages-XXXXXX", path[256];
