@@ -58,11 +58,14 @@ static void table_write_head(struct writer *writer, const struct profile *profil
 	closing_append_targets(&text, profile, TABLE_TARGETS);
 	closing_append_summary(&text, profile, options);
 	if (options->glob_count) {
-		buffer_string(&text, "only stacks with");
+		buffer_string(&text,
+			      profile->calls ? "only functions that match" : "only stacks with");
 		for (size_t i = 0; i < options->glob_count; i++) {
 			buffer_string(&text, i ? ", " : " ");
 			text_append_safe(&text, options->globs[i], strlen(options->globs[i]));
 		}
+		if (profile->calls)
+			buffer_string(&text, "; the probes fired for every call all the same");
 		buffer_byte(&text, '\n');
 	}
 	table_write_lines(writer, &text, width, GRID_PLAIN, options->color);
@@ -76,7 +79,12 @@ static void table_write_nothing(struct writer *writer, const struct profile *pro
 	struct buffer text;
 
 	buffer_init(&text);
-	if (options->glob_count)
+	if (profile->calls)
+		buffer_string(&text, options->glob_count ?
+					     "no function that was called matches" :
+					     "no calls: no Python function was entered or left "
+					     "while we watched");
+	else if (options->glob_count)
 		buffer_string(&text, "no sample has a function that matches");
 	else if (profile->unit == UNIT_NS) {
 		buffer_string(&text, "no samples: ");
@@ -90,56 +98,127 @@ static void table_write_nothing(struct writer *writer, const struct profile *pro
 	buffer_release(&text);
 }
 
-static void table_write_closing(struct writer *writer, const struct profile *profile,
-				const struct render_options *options, uint32_t hidden)
+/* How much the limit keeps out, and what the marks mean. */
+static void table_write_rest(struct writer *writer, const struct table_rest *rest,
+			     const struct render_options *options, const char *row)
 {
 	struct buffer text;
 
 	buffer_init(&text);
-	if (hidden) {
-		buffer_printf(&text, "\xe2\x80\xa6 %u more %s%s: --limit 0 shows all\n", hidden,
-			      options->by_lines ? "line" : "row", hidden == 1 ? "" : "s");
-		table_write_lines(writer, &text, 0, GRID_DIM, options->color);
+	if (rest->hidden) {
+		buffer_printf(&text, "\xe2\x80\xa6 %u more %s%s", rest->hidden, row,
+			      rest->hidden == 1 ? "" : "s");
+		if (options->by == ROLLUP_TREE) {
+			buffer_string(&text, ", ");
+			format_share(&text, rest->hidden_self_ns, rest->self_ns);
+			buffer_string(&text, " of the time");
+		}
+		buffer_string(&text, ": --limit 0 shows all\n");
 	}
+	if (rest->running)
+		buffer_string(&text,
+			      "* was running when we came: entered before, timed from then\n");
+	if (rest->unfinished)
+		buffer_string(&text, "+ was running when we left: timed until then\n");
+	table_write_lines(writer, &text, 0, GRID_DIM, options->color);
+	buffer_release(&text);
+}
+
+static void table_write_closing(struct writer *writer, const struct profile *profile,
+				const struct render_options *options)
+{
+	struct buffer text;
+
+	buffer_init(&text);
 	writer_string(writer, "\n");
 	closing_append_cost(&text, profile, options);
 	table_write_lines(writer, &text, 0, GRID_DIM, options->color);
 	buffer_release(&text);
 }
 
-static int table_fill(struct grid *grid, const struct profile *profile,
-		      const struct render_options *options, uint32_t *hidden)
+static int table_fill_samples(struct grid *grid, const struct profile *profile,
+			      const struct render_options *options, struct table_rest *rest)
 {
 	struct render_options by_line = *options;
 
 	if (!options->by_lines || (options->by != ROLLUP_FUNCTION && options->by != ROLLUP_LINE))
-		return table_fill_rollup(grid, profile, options, hidden);
+		return table_fill_rollup(grid, profile, options, &rest->hidden);
 	if (!options->split_threads)
-		return table_fill_lines(grid, profile, options, hidden);
+		return table_fill_lines(grid, profile, options, &rest->hidden);
 	/* Lines under functions under threads would be a maze: one flat row for each. */
 	by_line.by = ROLLUP_LINE;
-	return table_fill_rollup(grid, profile, &by_line, hidden);
+	return table_fill_rollup(grid, profile, &by_line, &rest->hidden);
+}
+
+/* A table of its own for each question that was asked. */
+struct table_part {
+	int (*fill)(struct grid *grid, const struct profile *profile,
+		    const struct render_options *options, struct table_rest *rest);
+	const char *row; /* what one of its rows is called */
+};
+
+enum { TABLE_PARTS_MAX = 2 };
+
+static size_t table_choose(const struct profile *profile, const struct render_options *options,
+			   struct table_part *parts)
+{
+	const char *mode = profile_text(profile, profile->mode);
+	size_t count = 0;
+
+	if (!profile->calls) {
+		parts[count++] = (struct table_part){ table_fill_samples,
+						      options->by_lines ? "line" : "row" };
+	} else if (options->by == ROLLUP_TREE) {
+		parts[count++] = (struct table_part){ table_fill_tree, "path" };
+	} else {
+		bool graph = options->by == ROLLUP_FUNCTION && strstr(mode, "callgraph");
+
+		if (!graph || strstr(mode, "time"))
+			parts[count++] = (struct table_part){ table_fill_calls, "row" };
+		if (graph)
+			parts[count++] = (struct table_part){ table_fill_edges, "function" };
+	}
+	return count;
+}
+
+static int table_write_part(struct writer *writer, const struct table_part *part,
+			    const struct profile *profile, const struct render_options *options,
+			    uint32_t width)
+{
+	struct table_rest rest = { 0 };
+	struct grid grid;
+	int err;
+
+	grid_init(&grid);
+	err = part->fill(&grid, profile, options, &rest);
+	if (!err) {
+		if (grid.styles.length)
+			grid_write(&grid, width, options->color, writer);
+		else
+			table_write_nothing(writer, profile, options);
+		table_write_rest(writer, &rest, options, part->row);
+	}
+	grid_release(&grid);
+	return err;
 }
 
 int render_table(const struct profile *profile, const struct render_options *options, FILE *stream)
 {
-	uint32_t width = options->columns ? options->columns : TABLE_COLUMNS, hidden = 0;
+	uint32_t width = options->columns ? options->columns : TABLE_COLUMNS;
+	struct table_part parts[TABLE_PARTS_MAX];
+	size_t count = table_choose(profile, options, parts);
 	struct writer writer;
-	struct grid grid;
-	int err, write_err;
+	int err = 0, write_err;
 
 	writer_init(&writer, stream);
-	grid_init(&grid);
-	err = table_fill(&grid, profile, options, &hidden);
-	if (!err) {
-		table_write_head(&writer, profile, options, width);
-		if (grid.styles.length)
-			grid_write(&grid, width, options->color, &writer);
-		else
-			table_write_nothing(&writer, profile, options);
-		table_write_closing(&writer, profile, options, hidden);
+	table_write_head(&writer, profile, options, width);
+	for (size_t i = 0; i < count && !err; i++) {
+		if (i)
+			writer_string(&writer, "\n");
+		err = table_write_part(&writer, &parts[i], profile, options, width);
 	}
+	if (!err)
+		table_write_closing(&writer, profile, options);
 	write_err = writer_finish(&writer);
-	grid_release(&grid);
 	return err ? err : write_err;
 }

@@ -20,7 +20,7 @@ int table_fill_lines(struct grid *grid, const struct profile *profile,
 struct table_rest {
 	uint32_t hidden;	 /* rows that the limit keeps out; of a tree: paths */
 	uint64_t hidden_self_ns; /* of a tree: the time in them */
-	uint64_t self_ns;	 /* all there is */
+	uint64_t self_ns;	 /* of a tree: all there is */
 	bool running;		 /* a row is marked as one that was running when we came */
 	bool unfinished;	 /* a row is marked as one that was running when we left */
 };
@@ -39,6 +39,8 @@ int table_fill_tree(struct grid *grid, const struct profile *profile,
 void table_text_cell(struct grid *grid, const struct profile *profile, uint32_t id);
 void table_value_cell(struct grid *grid, enum profile_unit unit, uint64_t value);
 void table_ns_cell(struct grid *grid, uint64_t value_ns);
+/* "*", "+", "*+", or nothing: see struct table_rest. */
+void table_mark_cell(struct grid *grid, bool running, bool unfinished);
 /* The module, or where it has no name the file, which is then what it is known by. */
 void table_module_cell(struct grid *grid, const struct profile *profile,
 		       const struct profile_function *function);
