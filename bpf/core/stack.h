@@ -32,6 +32,7 @@ struct stack_scratch {
 	__u32 count;
 	__u32 unproven; /* 3.11, 3.12: not yet seen to lead to thread.outer */
 	struct thread_state thread;
+	struct thread_registers registers;
 	struct code_head head;
 	struct walk walk;
 	struct record_code code;
@@ -249,27 +250,44 @@ static __always_inline bool stack_disproved(struct stack_scratch *scratch)
 }
 
 /*
- * The walk cannot go on. Where its beginning was never proven it was no stack at all: a call from C
- * was just being made, and the stack is its caller's. Else it ends here, for that reason.
+ * The newest _PyCFrame is not filled: a call from C is just being made, and the stack is its
+ * caller's. 0: the walk begins there; 1: it cannot be known.
  */
-static __always_inline int stack_restart(struct stack_scratch *scratch, __u32 reason)
+__weak __noinline int stack_recover(const struct python_target *target,
+				    struct stack_scratch *scratch)
 {
-	if (!scratch->unproven) {
-		scratch->status = reason;
+	__u64 frame;
+
+	if (!target || !scratch)
 		return 1;
-	}
 	scratch->unproven = 0;
 	scratch->count = 0;
-	/* Nobody below: then what told so was not filled yet either. */
-	scratch->status = scratch->thread.outer ? DROP_NONE : DROP_THREAD_STATE_UNREADABLE;
-	walk_start(&scratch->walk, scratch->thread.outer);
-	return 0;
+	task_registers(&scratch->registers);
+	frame = thread_cframe_recover(target, &scratch->thread, &scratch->registers,
+				      (__u64 *)scratch->walk.window);
+	scratch->status = frame ? DROP_NONE : DROP_THREAD_STATE_UNREADABLE;
+	walk_start(&scratch->walk, frame);
+	return !frame;
+}
+
+/*
+ * The walk cannot go on. Where its beginning was never proven it was no stack at all. Else it ends
+ * here, for that reason.
+ */
+static __always_inline int stack_restart(const struct python_target *target,
+					 struct stack_scratch *scratch, __u32 reason)
+{
+	if (scratch->unproven)
+		return stack_recover(target, scratch);
+	scratch->status = reason;
+	return 1;
 }
 
 /* The root was reached: whatever went wrong with single names, the stack is whole. */
-static __always_inline int stack_end(struct stack_scratch *scratch)
+static __always_inline int stack_end(const struct python_target *target,
+				     struct stack_scratch *scratch)
 {
-	return scratch->unproven ? stack_restart(scratch, DROP_NONE) : 1;
+	return scratch->unproven ? stack_recover(target, scratch) : 1;
 }
 
 /*
@@ -286,26 +304,26 @@ __weak __noinline int stack_step(const struct python_target *target, struct stac
 		return 1;
 	switch (walk_step(target, &scratch->walk)) {
 	case WALK_END:
-		return stack_end(scratch);
+		return stack_end(target, scratch);
 	case WALK_UNREADABLE:
-		return stack_restart(scratch, DROP_FRAME_UNREADABLE);
+		return stack_restart(target, scratch, DROP_FRAME_UNREADABLE);
 	case WALK_SENTINEL:
 		/* 3.12+: C entered the interpreter at the frame seen just before. */
 		if (scratch->count && scratch->count <= ABI_STACK_FRAMES)
 			scratch->record.frames[scratch->count - 1].code_id |= FRAME_ENTRY_BIT;
 		return scratch->unproven && stack_disproved(scratch) ?
-			       stack_restart(scratch, DROP_NONE) :
+			       stack_restart(target, scratch, DROP_NONE) :
 			       0;
 	case WALK_FRAME:
 		break;
 	}
 	/* 3.11: the frame itself says that C entered there. */
 	if (scratch->unproven && scratch->walk.is_entry && stack_disproved(scratch))
-		return stack_restart(scratch, DROP_NONE);
+		return stack_restart(target, scratch, DROP_NONE);
 	error = code_find(target, scratch, &value);
 	/* A name that could not be sent is one frame unresolved; what is no code object ends it. */
 	if (error == DROP_CODE_UNREADABLE || error == DROP_CODE_FORGED)
-		return stack_restart(scratch, error);
+		return stack_restart(target, scratch, error);
 	if (error)
 		scratch->status = error;
 	if (!walk_lasti(target, &scratch->walk, value.first_bytes, &frame.lasti))
@@ -333,6 +351,8 @@ static __always_inline bool stack_walk(const struct python_target *target,
 	scratch->status = scratch->thread.error;
 	scratch->unproven = scratch->thread.has_outer;
 	walk_start(&scratch->walk, scratch->thread.frame);
+	if (scratch->status && scratch->thread.cframe && stack_recover(target, scratch))
+		return true;
 	for (__u32 i = 0; i < ABI_WALK_FRAMES; i++) {
 		if (scratch->count >= ABI_STACK_FRAMES)
 			break;

@@ -14,12 +14,23 @@ enum {
 	THREAD_STATE_BYTES = 256,
 	THREAD_STATE_SPAN = 4096,      /* a PyThreadState is no larger */
 	THREAD_STACK_SPAN = 256 << 20, /* from one evaluation to the next */
+	THREAD_REGISTERS = 15,	       /* all but the stack pointer */
+	THREAD_EVALUATION_SPAN = 1024, /* of the stack, an evaluation's own is no more */
+	THREAD_EVALUATION_LEAST = 256, /* nor less */
+	THREAD_SCAN_WORDS = 256,       /* of the stack, looked at in one piece */
+	THREAD_SCAN_PIECES = 4,
+};
+
+struct thread_registers {
+	__u64 sp;
+	__u64 general[THREAD_REGISTERS];
 };
 
 struct thread_state {
 	__u64 address; /* 0: the thread has none */
 	__u64 frame;   /* innermost frame, 0: none running */
 	__u64 outer;   /* 3.11, 3.12: the frame that called C which entered the interpreter last */
+	__u64 cframe;  /* 3.11, 3.12: the _PyCFrame, 0 none */
 	__u32 error;   /* enum drop_reason */
 	__u32 has_outer;
 	char bytes[THREAD_STATE_BYTES];
@@ -93,6 +104,8 @@ static __always_inline bool thread_cframe_plausible(const struct thread_state *s
 {
 	if (address - state->address < THREAD_STATE_SPAN)
 		return true;
+	if (previous & 7)
+		return false;
 	if (previous - state->address < THREAD_STATE_SPAN)
 		return true;
 	return previous > address && previous - address < THREAD_STACK_SPAN;
@@ -100,10 +113,10 @@ static __always_inline bool thread_cframe_plausible(const struct thread_state *s
 
 /*
  * 3.11, 3.12: a _PyCFrame lies between the thread state and the frame. A call from C makes its own
- * known before it has filled it (ceval.c, _PyEval_EvalFrameDefault; in which order is the compiler's
- * choice): what is there for some instructions is what the C stack held before. The one before it
- * is always right, and tells which frame the new one must lead to. Where even the way to that one
- * is not there yet, the sample says that its stack is missing.
+ * known before it has filled it (ceval.c, _PyEval_EvalFrameDefault): what is there for some ten
+ * instructions is what the C stack held before, be it an older _PyCFrame that looks right. So the
+ * one before it tells which frame the new one must lead to; where it does not, see
+ * thread_cframe_recover().
  */
 static __always_inline void thread_cframe_read(const struct python_target *target,
 					       struct thread_state *state, __u64 address)
@@ -111,15 +124,94 @@ static __always_inline void thread_cframe_read(const struct python_target *targe
 	struct thread_cframe cframe;
 
 	state->frame = 0;
-	if (read_user(&cframe, sizeof(cframe), address + target->layout.cframe_current_frame) ||
-	    !thread_cframe_plausible(state, address, cframe.previous)) {
+	state->cframe = address;
+	if (read_user(&cframe, sizeof(cframe), address + target->layout.cframe_current_frame)) {
+		state->error = DROP_THREAD_STATE_UNREADABLE;
+		return;
+	}
+	if (!thread_cframe_plausible(state, address, cframe.previous)) {
 		state->error = DROP_THREAD_STATE_UNREADABLE;
 		return;
 	}
 	state->frame = cframe.current_frame;
-	if (cframe.previous &&
-	    !read_user(&state->outer, 8, cframe.previous + target->layout.cframe_current_frame))
+	if (cframe.previous) {
+		if (read_user(&state->outer, 8,
+			      cframe.previous + target->layout.cframe_current_frame))
+			state->error = DROP_THREAD_STATE_UNREADABLE;
 		state->has_outer = 1;
+	}
+}
+
+/* The frame of what may be an outer evaluation's _PyCFrame, not far from the newest; 0: it is none. */
+static __always_inline __u64 thread_cframe_frame(const struct python_target *target,
+						 const struct thread_state *state, __u64 address)
+{
+	struct thread_cframe cframe;
+
+	if (address & 7 || address < state->cframe + THREAD_EVALUATION_LEAST ||
+	    address - state->cframe > THREAD_SCAN_PIECES * THREAD_SCAN_WORDS * 8)
+		return 0;
+	if (read_user(&cframe, sizeof(cframe), address + target->layout.cframe_current_frame))
+		return 0;
+	if (cframe.current_frame & 7 || !thread_cframe_plausible(state, address, cframe.previous))
+		return 0;
+	return cframe.current_frame;
+}
+
+/* Whether `word` lies on the stack between the newest _PyCFrame and itself, or that is unknown. */
+static __always_inline bool thread_stack_holds(const struct thread_state *state, __u64 *words,
+					       __u64 word)
+{
+	__u64 start = state->cframe + 24, bytes;
+
+	for (__u32 piece = 0; piece < THREAD_SCAN_PIECES && start < word; piece++) {
+		bytes = word - start;
+		BOUND(bytes, THREAD_SCAN_WORDS * 8);
+		if (read_user(words, bytes, start))
+			return true;
+		for (__u32 i = 0; i < THREAD_SCAN_WORDS; i++) {
+			if (i * 8 >= bytes)
+				break;
+			if (words[i] == word)
+				return true;
+		}
+		start += bytes;
+	}
+	return false;
+}
+
+/*
+ * The frame that called the C which is just entering the interpreter, while the new _PyCFrame is
+ * not filled: 0 where it cannot be known. The evaluation has just read the address of the one
+ * before from the thread state, and needs it again to fill its own: it is in a register. It is not
+ * that of a still older evaluation if nothing between says that it is the one before itself.
+ */
+static __always_inline __u64 thread_cframe_recover(const struct python_target *target,
+						   const struct thread_state *state,
+						   const struct thread_registers *registers,
+						   __u64 *words)
+{
+	__u64 found = 0, frame = 0;
+
+	/* Elsewhere than in the evaluation itself the registers have nothing to do with it. */
+	if (state->cframe - registers->sp >= THREAD_EVALUATION_SPAN)
+		return 0;
+	for (__u32 i = 0; i < THREAD_REGISTERS; i++) {
+		__u64 address = registers->general[i], candidate;
+
+		if (address == found)
+			continue;
+		candidate = thread_cframe_frame(target, state, address);
+		if (!candidate)
+			continue;
+		if (found)
+			return 0; /* which of the two? */
+		found = address;
+		frame = candidate;
+	}
+	if (!found || thread_stack_holds(state, words, found))
+		return 0;
+	return frame;
 }
 
 /* Fills address, frame and error. A thread unknown to Python has address 0 and no error. */
@@ -131,6 +223,7 @@ static __always_inline void thread_state_find(const struct python_target *target
 	state->address = 0;
 	state->frame = 0;
 	state->outer = 0;
+	state->cframe = 0;
 	state->has_outer = 0;
 	state->error = DROP_NONE;
 	if (target->locator.steps) {
