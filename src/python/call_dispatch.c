@@ -74,6 +74,7 @@ int dispatch_site_add(struct dispatch_loop *loop, uint32_t node, const char *nam
 		return failed(loop, -ENOSPC, "more places to probe than there is room for");
 	added = &plan->sites[plan->site_count++];
 	*added = (struct call_plan_site){ .file_offset = offset, .site = *site };
+	added->stepped = !(graph_node(loop->graph, node)->flags & GRAPH_EMULATED);
 	snprintf(added->name, sizeof(added->name), "%s", name);
 	return 0;
 }
@@ -129,8 +130,10 @@ static int plan_make(struct dispatch_loop *loop)
 		err = graph_make(loop);
 	if (!err)
 		err = dispatch_build_check(loop);
-	if (!err)
-		err = dispatch_ends_find(loop);
+	if (err)
+		return err;
+	dispatch_registers_find(loop);
+	err = dispatch_ends_find(loop);
 	if (!err)
 		err = dispatch_handlers_find(loop, OPCODE_RESUME, CALL_ENTER);
 	if (!err)

@@ -14,9 +14,6 @@ enum {
 	CALLEES_MAX = 64,
 };
 
-/* What is called with (tstate, frame): the second argument. */
-static const uint8_t second_argument = ZYDIS_REGISTER_RSI - ZYDIS_REGISTER_RAX;
-
 static int end_add(struct dispatch_loop *loop, uint32_t node)
 {
 	for (size_t i = 0; i < loop->end_count; i++) {
@@ -108,8 +105,10 @@ static int calls_find(struct dispatch_loop *loop, struct graph_set *cut, struct 
 
 		if (err)
 			return err;
-		if (ends_are_all(loop, cut, seen))
+		if (ends_are_all(loop, cut, seen)) {
+			loop->clear = callees[i];
 			return 0;
+		}
 	}
 	return dispatch_refuse(loop, "Python %s: what clears frames was not found in its loop",
 			       loop->process->version);
@@ -168,7 +167,7 @@ int dispatch_ends_find(struct dispatch_loop *loop)
 	const bool calls = loop->process->target.layout.minor >= MINOR_CALLS;
 	struct call_site site = {
 		.kind = CALL_UNWIND,
-		.frame_register = calls ? second_argument : CALL_NO_REGISTER,
+		.frame_register = calls ? DISPATCH_SECOND_ARGUMENT : CALL_NO_REGISTER,
 		.ip_register = CALL_NO_REGISTER,
 		.result_register = CALL_NO_REGISTER,
 		.throw_register = CALL_NO_REGISTER,

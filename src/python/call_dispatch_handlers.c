@@ -9,7 +9,7 @@
 
 #include "python/call_dispatch_loop.h"
 
-enum { CANDIDATES_MAX = 64 };
+enum { CANDIDATES_MAX = 64, STORE_AHEAD = 16 };
 
 struct search {
 	struct dispatch_loop *loop;
@@ -106,31 +106,84 @@ static void look_behind(struct search *search, uint32_t node, bool *once, bool *
 	*once = !graph_set_has(&search->seen, node);
 }
 
+/* What a handler finds in a register is still there at `node`, by whatever way. */
+static uint8_t register_kept(struct search *search, uint32_t node, uint8_t reg)
+{
+	const struct graph *graph = search->loop->graph;
+
+	if (reg == CALL_NO_REGISTER)
+		return CALL_NO_REGISTER;
+	graph_set_clear(&search->seen);
+	graph_reach_back(graph, node, NULL, &search->seen);
+	graph_set_remove(&search->seen, node);
+	for (uint32_t i = 0; i < graph_count(graph); i++) {
+		if (graph_set_has(&search->seen, i) && graph_node(graph, i)->writes >> reg & 1)
+			return CALL_NO_REGISTER;
+	}
+	return reg;
+}
+
+/* The register that is known to hold the frame at a node; CALL_NO_REGISTER. */
+static uint8_t frame_register(struct search *search, uint32_t node)
+{
+	const struct graph_node *at = graph_node(search->loop->graph, node);
+
+	if (at->flags & GRAPH_CALL && search->loop->clear && at->callee == search->loop->clear)
+		return DISPATCH_SECOND_ARGUMENT;
+	return register_kept(search, node, search->loop->frame_register);
+}
+
+/*
+ * What starts may fail at once and has started nevertheless: the first that will do. What leaves must
+ * not fail any more; better a register still holds its frame, or who else can tell which it was.
+ */
 static uint32_t node_choose(struct search *search)
 {
-	uint32_t chosen = GRAPH_NONE;
+	uint32_t late = GRAPH_NONE, unknown = GRAPH_NONE;
 
 	for (size_t i = 0; i < search->candidate_count; i++) {
 		uint32_t node = search->candidates[i];
-		bool once, committed;
+		bool once, committed, known;
 
 		if (!is_exclusive(search, node) || !is_unavoidable(search, node))
 			continue;
 		look_behind(search, node, &once, &committed);
 		if (!once)
 			continue;
-		/* What starts may fail at once, and has started nevertheless. */
-		if (committed || search->kind == OPCODE_RESUME)
+		known = frame_register(search, node) != CALL_NO_REGISTER;
+		if (search->kind == OPCODE_RESUME || (committed && known))
 			return node;
-		if (chosen == GRAPH_NONE)
-			chosen = node;
+		if (known)
+			late = node;
+		else if (committed && unknown == GRAPH_NONE)
+			unknown = node;
 	}
-	return chosen;
+	return late != GRAPH_NONE ? late : unknown;
+}
+
+/*
+ * Some handlers are one straight line from the table to the dispatch (YIELD_VALUE in most builds of
+ * 3.13), with nothing on it that the kernel emulates.
+ */
+static uint32_t node_to_step(struct search *search)
+{
+	const struct graph *graph = search->loop->graph;
+	uint32_t node = search->handler;
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction instruction;
+
+	if (graph_decode(search->loop->graph, node, &instruction, operands) &&
+	    instruction.mnemonic == ZYDIS_MNEMONIC_ENDBR64)
+		node = graph_node(graph, node)->next;
+	if (node == GRAPH_NONE || graph_node(graph, node)->branch != GRAPH_NONE ||
+	    graph_node(graph, node)->next == GRAPH_NONE || !is_exclusive(search, node))
+		return GRAPH_NONE;
+	return node;
 }
 
 /* ---- registers ---- */
 
-/* mov %ip, frame_ip(%frame), as nearly every handler does first. */
+/* mov %ip, frame_ip(%frame), as nearly every handler does before anything else. */
 static bool is_ip_store(struct dispatch_loop *loop, uint32_t node, uint8_t *frame, uint8_t *ip)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
@@ -141,49 +194,46 @@ static bool is_ip_store(struct dispatch_loop *loop, uint32_t node, uint8_t *fram
 	    operands[0].type != ZYDIS_OPERAND_TYPE_MEMORY || operands[0].size != 64 ||
 	    operands[0].mem.disp.value != loop->process->target.layout.frame_ip ||
 	    operands[0].mem.index != ZYDIS_REGISTER_NONE ||
+	    operands[0].mem.base == ZYDIS_REGISTER_RSP ||
 	    operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
 		return false;
 	*frame = dispatch_register(operands[0].mem.base);
 	*ip = dispatch_register(operands[1].reg.value);
-	return *frame != CALL_NO_REGISTER && *frame != ZYDIS_REGISTER_RSP - ZYDIS_REGISTER_RAX &&
-	       *ip != CALL_NO_REGISTER;
+	return *frame != CALL_NO_REGISTER && *ip != CALL_NO_REGISTER;
 }
 
-/* Whether a register keeps what it has from behind `store` on until `node`, by whatever way. */
-static bool is_kept(struct search *search, uint32_t store, uint32_t node, uint8_t reg)
+static uint8_t most_frequent(const uint16_t *counts)
 {
-	const struct graph *graph = search->loop->graph;
+	uint8_t most = 0;
 
-	graph_set_clear(&search->seen);
-	graph_reach_back(graph, node, NULL, &search->seen);
-	/* What comes before the store does not matter. */
-	for (uint32_t i = search->handler; i != store; i = graph_node(graph, i)->next)
-		graph_set_remove(&search->seen, i);
-	graph_set_remove(&search->seen, node);
-	for (uint32_t i = 0; i < graph_count(graph); i++) {
-		if (graph_set_has(&search->seen, i) && graph_node(graph, i)->writes >> reg & 1)
-			return false;
+	for (uint8_t i = 1; i < ABI_REGISTERS; i++) {
+		if (counts[i] > counts[most])
+			most = i;
 	}
-	return true;
+	return counts[most] > OPCODE_NUMBERS / 4 ? most : CALL_NO_REGISTER;
 }
 
-static void registers_find(struct search *search, uint32_t node, struct call_site *site)
+void dispatch_registers_find(struct dispatch_loop *loop)
 {
-	const struct graph *graph = search->loop->graph;
-	uint8_t frame, ip;
+	uint16_t frames[ABI_REGISTERS] = { 0 }, ips[ABI_REGISTERS] = { 0 };
 
-	for (uint32_t i = search->handler; i != GRAPH_NONE && i != node;
-	     i = graph_node(graph, i)->next) {
-		if (graph_node(graph, i)->branch != GRAPH_NONE)
-			return;
-		if (!is_ip_store(search->loop, i, &frame, &ip))
-			continue;
-		if (is_kept(search, i, node, frame))
-			site->frame_register = frame;
-		if (search->kind == OPCODE_RESUME && is_kept(search, i, node, ip))
-			site->ip_register = ip;
-		return;
+	for (size_t i = 0; i < OPCODE_NUMBERS; i++) {
+		uint32_t node = graph_find(loop->graph, loop->table.handlers[i]);
+		uint16_t written = 0;
+		uint8_t frame, ip;
+
+		for (int ahead = 0; ahead < STORE_AHEAD && node != GRAPH_NONE; ahead++) {
+			if (is_ip_store(loop, node, &frame, &ip)) {
+				frames[frame] += !(written >> frame & 1);
+				ips[ip] += !(written >> ip & 1);
+				break;
+			}
+			written |= graph_node(loop->graph, node)->writes;
+			node = graph_node(loop->graph, node)->next;
+		}
 	}
+	loop->frame_register = most_frequent(frames);
+	loop->ip_register = most_frequent(ips);
 }
 
 /* ---- all of a kind ---- */
@@ -205,10 +255,14 @@ static int handler_find(struct search *search, const struct opcode *opcode,
 	candidates_find(search, queue);
 	node = node_choose(search);
 	if (node == GRAPH_NONE)
+		node = node_to_step(search);
+	if (node == GRAPH_NONE)
 		return dispatch_refuse(
 			loop, "Python %s: no place to probe was found in its handler of %s",
 			loop->process->version, opcode->name);
-	registers_find(search, node, &site);
+	site.frame_register = frame_register(search, node);
+	if (search->kind == OPCODE_RESUME)
+		site.ip_register = register_kept(search, node, loop->ip_register);
 	return dispatch_site_add(loop, node, opcode->name, &site);
 }
 

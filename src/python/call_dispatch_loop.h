@@ -19,6 +19,8 @@ struct dispatch_loop {
 	struct dispatch_table table;
 	uint64_t function; /* _PyEval_EvalFrameDefault, in the file */
 	struct graph *graph;
+	/* What every handler finds the frame and the next instruction in; CALL_NO_REGISTER. */
+	uint8_t frame_register, ip_register;
 
 	struct graph_set raised; /* reached once an exception is raised */
 	/*
@@ -27,6 +29,7 @@ struct dispatch_loop {
 	struct graph_set failing;
 	uint32_t ends[LOOP_ENDS_MAX]; /* emulated instructions that each ending frame passes */
 	size_t end_count;
+	uint64_t clear; /* 3.12+: the function that clears a frame, its second argument */
 
 	struct call_plan *plan;
 	char *reason;
@@ -43,6 +46,9 @@ int dispatch_build_check(struct dispatch_loop *loop);
 /* Finds `raised`, `failing` and `ends`, and adds the sites where exceptions end frames. */
 int dispatch_ends_find(struct dispatch_loop *loop);
 
+/* Finds the registers that handlers agree about. */
+void dispatch_registers_find(struct dispatch_loop *loop);
+
 /* Adds the sites of all opcodes of a kind: each such opcode that leads on passes exactly one. */
 int dispatch_handlers_find(struct dispatch_loop *loop, enum opcode_kind opcodes,
 			   enum call_event_kind kind);
@@ -50,12 +56,18 @@ int dispatch_handlers_find(struct dispatch_loop *loop, enum opcode_kind opcodes,
 /* Adds the sites where exceptions are thrown into generators. */
 int dispatch_throws_find(struct dispatch_loop *loop);
 
-/* The site at a node; one that is there already is left alone. -ENOSPC. */
+/*
+ * The site at a node, stepped when it is not emulated; one that is there already is left alone.
+ * -ENOSPC.
+ */
 int dispatch_site_add(struct dispatch_loop *loop, uint32_t node, const char *name,
 		      const struct call_site *site);
 
 /* The node of the first opcode of a kind; GRAPH_NONE: this version has none. */
 uint32_t dispatch_handler(const struct dispatch_loop *loop, enum opcode_kind kind);
+
+/* What a function's second argument is in. */
+enum { DISPATCH_SECOND_ARGUMENT = ZYDIS_REGISTER_RSI - ZYDIS_REGISTER_RAX };
 
 /* The number of a general register as instructions encode it; CALL_NO_REGISTER for any other. */
 uint8_t dispatch_register(ZydisRegister reg);

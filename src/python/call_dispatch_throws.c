@@ -11,7 +11,7 @@
 
 #include "python/call_dispatch_loop.h"
 
-enum { SLOTS_MAX = 8, VISITS_MAX = 4096, AHEAD_MAX = 64 };
+enum { SLOTS_MAX = 8, STEPS_MAX = 4096, TESTS_MAX = 8, AHEAD_MAX = 64 };
 
 /* What holds the third argument at some point, and what the second. */
 struct held {
@@ -23,11 +23,6 @@ struct held {
 		uint8_t base;
 	} slots[SLOTS_MAX]; /* on the stack, the third argument only */
 	size_t slot_count;
-};
-
-struct step {
-	uint32_t node;
-	struct held held;
 };
 
 static uint16_t bit_of(uint8_t reg)
@@ -133,116 +128,158 @@ static void held_step(struct held *held, const struct graph_node *node,
 		held->flags = false;
 }
 
-/* ---- where to probe ---- */
+/* ---- the tests ---- */
 
-/* Control gets to `node` only from the jump, and not by its other way. */
-static bool is_throws_only(struct dispatch_loop *loop, uint32_t node, uint32_t jump, uint32_t other,
-			   struct graph_set *cut, struct graph_set *seen)
-{
-	graph_set_clear(cut);
-	graph_set_clear(seen);
-	graph_set_add(cut, jump);
-	graph_reach_back(loop->graph, node, cut, seen);
-	for (uint32_t i = 0; i < graph_count(loop->graph); i++) {
-		if (graph_set_has(seen, i) && graph_node(loop->graph, i)->flags & GRAPH_ROOT)
-			return false;
-	}
-	graph_set_clear(seen);
-	graph_reach(loop->graph, other, cut, seen);
-	return !graph_set_has(seen, node);
-}
-
-/* The first emulated instruction on the straight line from where the jump leads. */
-static uint32_t place_find(struct dispatch_loop *loop, struct step *step, uint32_t jump,
-			   uint32_t taken, uint32_t other, struct graph_set *cut,
-			   struct graph_set *seen)
-{
-	uint32_t node = taken;
-
-	for (int i = 0; i < AHEAD_MAX && node != GRAPH_NONE; i++) {
-		const struct graph_node *at = graph_node(loop->graph, node);
-
-		if (!is_throws_only(loop, node, jump, other, cut, seen))
-			return GRAPH_NONE;
-		if (at->flags & GRAPH_EMULATED)
-			return node;
-		step->held.frames &= ~at->writes;
-		node = at->next;
-	}
-	return GRAPH_NONE;
-}
-
-static int place_add(struct dispatch_loop *loop, uint32_t node, uint16_t frames)
-{
-	/* Of the registers that hold the frame one that calls preserve, if there is one. */
-	static const uint8_t order[] = { 3, 5, 12, 13, 14, 15, 6, 7, 0, 1, 2, 8, 9, 10, 11 };
-	struct call_site site = {
-		.kind = CALL_THROW,
-		.frame_register = CALL_NO_REGISTER,
-		.ip_register = CALL_NO_REGISTER,
-		.result_register = CALL_NO_REGISTER,
-		.throw_register = CALL_NO_REGISTER,
-	};
-
-	for (size_t i = sizeof(order); i-- > 0;) {
-		if (frames & bit_of(order[i]))
-			site.frame_register = order[i];
-	}
-	return dispatch_site_add(loop, node, "throw", &site);
-}
-
-/* ---- the way there ---- */
+/* A jump that depends on the third argument. */
+struct test {
+	uint32_t jump;
+	uint32_t set, clear; /* where it leads when the argument is not 0, and when it is */
+	uint16_t frames;     /* registers that hold the frame there */
+	uint32_t place;	     /* where to probe */
+};
 
 struct walk {
 	struct dispatch_loop *loop;
-	struct graph_set visited, cut, seen;
-	struct step *steps; /* to be taken */
+	struct graph_set visited, jumps, seen;
+	struct step {
+		uint32_t node;
+		struct held held;
+	} * steps; /* to be taken */
 	size_t count;
+	struct test tests[TESTS_MAX];
+	size_t test_count;
 };
 
 static void step_later(struct walk *walk, uint32_t node, const struct held *held)
 {
-	if (node == GRAPH_NONE || graph_set_has(&walk->visited, node) || walk->count == VISITS_MAX)
+	if (node == GRAPH_NONE || graph_set_has(&walk->visited, node) || walk->count == STEPS_MAX)
 		return;
 	graph_set_add(&walk->visited, node);
 	walk->steps[walk->count++] = (struct step){ node, *held };
 }
 
-/* Follows all ways from the function's entry; 1: a test was found and its place added. */
-static int walk_on(struct walk *walk)
+/* jnz or jz behind a test of the argument. */
+static bool test_take(struct walk *walk, const struct step *step, ZydisMnemonic mnemonic)
 {
-	const struct graph *graph = walk->loop->graph;
+	const struct graph_node *node = graph_node(walk->loop->graph, step->node);
+	const bool jumps = mnemonic == ZYDIS_MNEMONIC_JNZ;
 
+	if (!step->held.flags || (!jumps && mnemonic != ZYDIS_MNEMONIC_JZ) ||
+	    node->branch == GRAPH_NONE || node->next == GRAPH_NONE || walk->test_count == TESTS_MAX)
+		return false;
+	walk->tests[walk->test_count++] = (struct test){
+		.jump = step->node,
+		.set = jumps ? node->branch : node->next,
+		.clear = jumps ? node->next : node->branch,
+		.frames = step->held.frames,
+		.place = GRAPH_NONE,
+	};
+	graph_set_add(&walk->jumps, step->node);
+	return true;
+}
+
+/* Follows all ways from the function's entry as long as the argument is known to be somewhere. */
+static void tests_find(struct walk *walk)
+{
 	for (size_t i = 0; i < walk->count; i++) {
 		ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 		ZydisDecodedInstruction instruction;
 		struct step step = walk->steps[i];
-		const struct graph_node *node = graph_node(graph, step.node);
+		const struct graph_node *node = graph_node(walk->loop->graph, step.node);
 
-		if (!step.held.throws && !step.held.slot_count && !step.held.flags)
+		if ((!step.held.throws && !step.held.slot_count && !step.held.flags) ||
+		    !graph_decode(walk->loop->graph, step.node, &instruction, operands) ||
+		    test_take(walk, &step, instruction.mnemonic))
 			continue;
-		if (!graph_decode(walk->loop->graph, step.node, &instruction, operands))
-			continue;
-		if (step.held.flags && node->branch != GRAPH_NONE && node->next != GRAPH_NONE &&
-		    (instruction.mnemonic == ZYDIS_MNEMONIC_JNZ ||
-		     instruction.mnemonic == ZYDIS_MNEMONIC_JZ)) {
-			bool jumps = instruction.mnemonic == ZYDIS_MNEMONIC_JNZ;
-			uint32_t taken = jumps ? node->branch : node->next;
-			uint32_t other = jumps ? node->next : node->branch;
-			uint32_t place = place_find(walk->loop, &step, step.node, taken, other,
-						    &walk->cut, &walk->seen);
-
-			if (place != GRAPH_NONE) {
-				int err = place_add(walk->loop, place, step.held.frames);
-
-				return err ? err : 1;
-			}
-		}
 		held_step(&step.held, node, &instruction, operands);
 		step_later(walk, node->next, &step.held);
 		step_later(walk, node->branch, &step.held);
 	}
-	return 0;
+}
+
+/* ---- where to probe ---- */
+
+/* Control gets to `node` only by way of the tests, and only with the argument set. */
+static bool is_throws_only(struct walk *walk, uint32_t node)
+{
+	const struct graph *graph = walk->loop->graph;
+
+	graph_set_clear(&walk->seen);
+	graph_reach_back(graph, node, &walk->jumps, &walk->seen);
+	for (uint32_t i = 0; i < graph_count(graph); i++) {
+		if (graph_set_has(&walk->seen, i) && graph_node(graph, i)->flags & GRAPH_ROOT)
+			return false;
+	}
+	graph_set_clear(&walk->seen);
+	for (size_t i = 0; i < walk->test_count; i++)
+		graph_reach(graph, walk->tests[i].clear, &walk->jumps, &walk->seen);
+	return !graph_set_has(&walk->seen, node);
+}
+
+/*
+ * The first emulated instruction on the line from where the test leads; one that merely jumps on is
+ * taken only when there is no other, as several tests may lead to the same.
+ */
+static void place_find(struct walk *walk, struct test *test)
+{
+	const struct graph *graph = walk->loop->graph;
+	uint16_t frames = test->frames;
+	uint32_t node = test->set;
+
+	for (int i = 0; i < AHEAD_MAX && node != GRAPH_NONE && is_throws_only(walk, node); i++) {
+		const struct graph_node *at = graph_node(graph, node);
+		const bool jumps_on = at->next == GRAPH_NONE && at->branch != GRAPH_NONE;
+
+		if (at->flags & GRAPH_EMULATED) {
+			test->place = node;
+			test->frames = frames;
+			if (!jumps_on)
+				return;
+		}
+		frames &= ~at->writes;
+		node = jumps_on ? at->branch : at->next;
+	}
+}
+
+/* Of the registers that hold the frame one that calls preserve, if there is one. */
+static uint8_t register_choose(uint16_t frames)
+{
+	static const uint8_t order[] = { 3, 5, 12, 13, 14, 15, 6, 7, 0, 1, 2, 8, 9, 10, 11 };
+
+	for (size_t i = 0; i < sizeof(order); i++) {
+		if (frames & bit_of(order[i]))
+			return order[i];
+	}
+	return CALL_NO_REGISTER;
+}
+
+/* 1: there is a test that has no place. */
+static int places_add(struct walk *walk)
+{
+	struct call_site site = {
+		.kind = CALL_THROW,
+		.ip_register = CALL_NO_REGISTER,
+		.result_register = CALL_NO_REGISTER,
+		.throw_register = CALL_NO_REGISTER,
+	};
+	int err = walk->test_count ? 0 : 1;
+
+	for (size_t i = 0; i < walk->test_count; i++) {
+		place_find(walk, &walk->tests[i]);
+		if (walk->tests[i].place == GRAPH_NONE)
+			return 1;
+	}
+	for (size_t i = 0; i < walk->test_count && !err; i++) {
+		uint16_t frames = walk->tests[i].frames;
+
+		for (size_t j = 0; j < walk->test_count; j++) {
+			if (walk->tests[j].place == walk->tests[i].place)
+				frames &= walk->tests[j].frames;
+		}
+		site.frame_register = register_choose(frames);
+		err = dispatch_site_add(walk->loop, walk->tests[i].place, "throw", &site);
+	}
+	return err;
 }
 
 /* Every call of the function, told apart by the argument: dearer, as each call from C is a hit. */
@@ -282,20 +319,19 @@ int dispatch_throws_find(struct dispatch_loop *loop)
 	struct walk walk = { .loop = loop };
 	int err = -ENOMEM;
 
-	walk.steps = calloc(VISITS_MAX, sizeof(*walk.steps));
+	walk.steps = calloc(STEPS_MAX, sizeof(*walk.steps));
 	if (!walk.steps || graph_set_init(&walk.visited, loop->graph) ||
-	    graph_set_init(&walk.cut, loop->graph) || graph_set_init(&walk.seen, loop->graph))
+	    graph_set_init(&walk.jumps, loop->graph) || graph_set_init(&walk.seen, loop->graph))
 		goto done;
 	step_later(&walk, graph_find(loop->graph, loop->function), &held);
-	err = walk_on(&walk);
-	if (err == 0)
-		err = entry_add(loop);
+	tests_find(&walk);
+	err = places_add(&walk);
 	if (err > 0)
-		err = 0;
+		err = entry_add(loop);
 done:
 	free(walk.steps);
 	graph_set_release(&walk.visited);
-	graph_set_release(&walk.cut);
+	graph_set_release(&walk.jumps);
 	graph_set_release(&walk.seen);
 	return err;
 }

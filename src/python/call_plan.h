@@ -9,6 +9,7 @@
 #ifndef PYBPFPROF_PYTHON_CALL_PLAN_H
 #define PYBPFPROF_PYTHON_CALL_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ struct call_plan_site {
 	uint64_t semaphore_offset; /* of the USDT counter in that file; 0 none */
 	struct call_site site;	   /* registers as far as the code tells; proven is 0 */
 	char name[32];		   /* "RESUME_CHECK", "function__entry", "unwind" */
+	bool stepped; /* not emulated, as nothing there is: a hit costs many times as much */
 };
 
 struct call_plan {
