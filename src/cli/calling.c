@@ -33,6 +33,7 @@ struct called_thread {
 	uint32_t pid;
 	uint32_t sequence; /* of the next record */
 	bool synchronised; /* its stack is known */
+	bool outside;	   /* not since the current window began */
 	uint64_t ended_ns; /* 0: it lives */
 };
 
@@ -56,6 +57,7 @@ struct calling {
 	uint64_t last_key; /* a thread's records come in rows */
 	uint32_t last_thread;
 	uint64_t until_ns;  /* later events do not count */
+	uint64_t since_ns;  /* nor do earlier ones; 0: all do */
 	uint32_t lost_name; /* the function that stands for those whose name was lost */
 	bool unbalanced;
 	char refusal[512];
@@ -345,8 +347,14 @@ static int on_stack(struct calling *calling, const struct record_call_stack *rec
 	struct called_thread *thread = thread_of(calling, &record->header);
 	struct call_running running[ABI_STACK_FRAMES];
 	uint32_t count = record->frame_count;
+	bool again;
 
 	if (!thread)
+		return 0;
+	again = record->sequence && !thread->outside;
+	thread->outside = record->header.time_ns < calling->since_ns ||
+			  record->header.time_ns > calling->until_ns;
+	if (thread->outside)
 		return 0;
 	for (uint32_t i = 0; i < count; i++) {
 		const struct call_stack_frame *frame = &record->frames[count - 1 - i];
@@ -358,7 +366,7 @@ static int on_stack(struct calling *calling, const struct record_call_stack *rec
 	}
 	if (record->status != DROP_NONE)
 		calling->profile->partial[record->status]++;
-	if (record->sequence)
+	if (again)
 		calling->calls->resynchronised++;
 	thread->sequence = record->sequence + 1;
 	thread->synchronised = true;
@@ -399,6 +407,8 @@ static int on_calls(struct calling *calling, const struct record_calls *record)
 	struct called_thread *thread = thread_of(calling, &record->header);
 	int error = 0;
 
+	if (thread && thread->outside)
+		return 0;
 	if (!thread || !sequence_follows(thread, record->sequence)) {
 		calling->profile->lost[DROP_CALL_EVENTS] += record->event_count;
 		return 0;
@@ -448,6 +458,8 @@ static int on_proof(struct calling *calling, const struct record_call_proof *hit
 	bool entering, pending = proof->verdict == CALL_PROOF_PENDING;
 	uint64_t frame;
 
+	if (thread && thread->outside)
+		return 0;
 	if (!thread || !calling->proof_known[hit->site] ||
 	    !sequence_follows(thread, hit->sequence)) {
 		calling->profile->lost[DROP_CALL_EVENTS]++;
@@ -555,6 +567,7 @@ static void balance_check(struct calling *calling)
 	const struct calls *calls = calling->calls;
 
 	calling->profile->partial[DROP_CALL_END_UNSEEN] += calls->unseen_exits;
+	calling->profile->partial[DROP_PROFILE_FULL] += calls->folded_calls;
 	if (*calling->refusal ||
 	    calls->unseen_exits <= UNSEEN_FREE + calls->event_count / UNSEEN_PART)
 		return;
@@ -569,6 +582,24 @@ static void balance_check(struct calling *calling)
 bool calling_refused(const struct calling *calling)
 {
 	return calling->unbalanced || (*calling->refusal && !calling_event_count(calling));
+}
+
+/* What runs then goes on unseen: nobody's call ends by it. */
+int calling_window(struct calling *calling, uint64_t since_ns)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < calling->thread_count && !error; i++) {
+		struct called_thread *thread = &calling->threads[i];
+		bool ended = thread->ended_ns && thread->ended_ns < calling->until_ns;
+
+		error = call_thread_end(calling->meter, thread->stack,
+					ended ? thread->ended_ns : calling->until_ns);
+		thread->outside = true;
+	}
+	calling->since_ns = since_ns;
+	calling->until_ns = UINT64_MAX;
+	return error;
 }
 
 int calling_finish(struct calling *calling, uint64_t end_ns)
