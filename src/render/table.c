@@ -65,7 +65,7 @@ static void table_write_head(struct writer *writer, const struct profile *profil
 			text_append_safe(&text, options->globs[i], strlen(options->globs[i]));
 		}
 		if (profile->calls)
-			buffer_string(&text, "; the probes fired for every call all the same");
+			buffer_string(&text, "\nthe probes fired for every call all the same");
 		buffer_byte(&text, '\n');
 	}
 	table_write_lines(writer, &text, width, GRID_PLAIN, options->color);
