@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Formats for other programs, read by those programs: callgrind_annotate, pstats, Graphviz.
 
-Most of the reports are written by the unit tests of `render`, so what they say is known by hand (see
-tests/unit/render/sample_calls.h); the last test compares a live run with cProfile's.
+Most of the reports are written by the unit tests of `render`, so what they say is known by hand
+(see tests/unit/render/sample_calls.h); the last test compares a live run with cProfile's.
 """
 import functools
 import json
@@ -39,7 +39,7 @@ stats = pstats.Stats(sys.argv[1], stream=text)
 stats.sort_stats("tottime").print_stats().print_callers().print_callees()
 stats.strip_dirs().sort_stats("name").print_stats()
 pstats.Stats(sys.argv[1], stream=text).add(sys.argv[1])
-rows = [[list(key), list(row[:4]), [[list(caller), list(values)] for caller, values in row[4].items()]]
+rows = [[list(key), list(row[:4]), [[list(caller), list(v)] for caller, v in row[4].items()]]
         for key, row in pstats.Stats(sys.argv[1]).stats.items()]
 print(json.dumps({"rows": rows, "text": text.getvalue()}))
 """
@@ -151,7 +151,8 @@ class ExchangeTest(live.LiveTest):
         self.assertEqual({key[2]: (row[1], row[0], round(row[2] * 1000), round(row[3] * 1000))
                           for key, (row, _) in rows.items()}, CALLS)
         self.assertIn("15 function calls (7 primitive calls) in 0.220 seconds", text)
-        self.assertRegex(text, r"8/2    0\.092    0\.011    0\.092    0\.046 /srv/app/jobs.py:20\(fib\)")
+        self.assertRegex(text, r"8/2    0\.092    0\.011    0\.092    0\.046 "
+                               r"/srv/app/jobs.py:20\(fib\)")
         rows, text = self.pstats(python, report("samples.pstats"))
         self.assertIn("0 function calls in 1.000 seconds", text)
         # No calls, so no time per call.
@@ -187,7 +188,8 @@ class ExchangeTest(live.LiveTest):
     def test_dot(self):
         nodes, edge_count = self.drawn(report("calls.dot"))
         self.assertEqual({texts[0]: texts[1:] for texts in nodes}["fib"],
-                         ["app/jobs.py:20", "41.8 % (92.0 ms)", "self 41.8 % (92.0 ms)", "8/2 calls"])
+                         ["app/jobs.py:20", "41.8 % (92.0 ms)", "self 41.8 % (92.0 ms)",
+                          "8/2 calls"])
         self.assertEqual({texts[0] for texts in nodes}, set(CALLS))
         self.assertEqual(edge_count, 6)
         nodes, _ = self.drawn(report("samples.dot"))
@@ -213,7 +215,8 @@ class ExchangeTest(live.LiveTest):
     def of_file(rows, name, truth=None):
         """{line: (calls, primitive calls, {line of a caller: (calls, primitive calls)})}, without
         callers where the truth has called them by way of C, which only cProfile sees."""
-        return {key[1]: (row[1], row[0], {caller[1]: values[:2] for caller, values in callers.items()
+        return {key[1]: (row[1], row[0], {caller[1]: values[:2]
+                                          for caller, values in callers.items()
                                           if not by_way_of_c(truth or rows, key[:2])})
                 for key, (row, callers) in rows.items() if key[0].endswith(name)}
 
@@ -250,6 +253,7 @@ class ExchangeTest(live.LiveTest):
             total = self.annotate(paths["callgrind"], "--inclusive=yes")[0]
             for name in ("fib", "even", "odd", "work"):
                 function = next(f for f in told["functions"] if f["name"] == name)
-                self.assertEqual(total[name], (function["total_ns"], function["cpu_total_ns"]), name)
+                self.assertEqual(total[name],
+                                 (function["total_ns"], function["cpu_total_ns"]), name)
         if shutil.which("dot"):
             self.assertTrue(self.drawn(paths["dot"])[0])
