@@ -53,6 +53,8 @@ static const char *const help_examples[COMMAND_COUNT] = {
 		"  pybpfprof -a -d 30 --by process       every Python process of the host\n"
 		"  pybpfprof --mode line -F 'app.*' -p 4242      the hottest lines of a module\n"
 		"  pybpfprof -n -k -r 1khz -p 4242       with native and kernel frames, 1 kHz\n"
+		"  pybpfprof --mode time -p 4242 -d 5    every call counted and timed\n"
+		"  pybpfprof --mode callgraph --by tree -F 'app.*' -- python3 app.py\n"
 		"  pybpfprof -f flamegraph -o cpu.html -- python3 app.py --size 3\n"
 		"  pybpfprof -f table -f folded -o cpu.folded -d 5 -p 4242      both\n"
 		"  pybpfprof -p 4242 -d 5 -f folded | flamegraph.pl > cpu.svg\n",
