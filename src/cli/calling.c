@@ -602,6 +602,18 @@ int calling_window(struct calling *calling, uint64_t since_ns)
 	return error;
 }
 
+static void proofs_log(const struct calling *calling)
+{
+	for (uint32_t site = 0; site < ABI_CALL_SITES; site++) {
+		const struct call_proof *proof = &calling->proofs[site];
+
+		if (calling->proof_known[site] && (proof->agreed || proof->strangers))
+			log_debug("probe %u: kind %u, verdict %d, %u hits agreed, %u did not", site,
+				  proof->site.kind, (int)proof->verdict, proof->agreed,
+				  proof->strangers);
+	}
+}
+
 int calling_finish(struct calling *calling, uint64_t end_ns)
 {
 	struct profile *profile = calling->profile;
@@ -617,6 +629,7 @@ int calling_finish(struct calling *calling, uint64_t end_ns)
 	if (!error)
 		error = call_meter_end(calling->meter, end_ns);
 	balance_check(calling);
+	proofs_log(calling);
 	if (!error)
 		error = calls_finish(calling->calls, profile->function_count);
 	if (!error)

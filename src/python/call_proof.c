@@ -109,13 +109,12 @@ static uint64_t leave_hit(struct call_proof *proof, const struct record_call_pro
 			  uint64_t frame)
 {
 	uint16_t equal = frame ? registers_equal(hit, frame) & proof->frame_registers : 0;
-	uint8_t said = proof->site.frame_register;
 
 	if (!equal) {
 		/* A frame that was running unseen, or the interpreter's own, which nobody enters. */
 		if (++proof->strangers >= CALL_PROOF_STRANGERS && !proof->agreed)
 			proof->verdict = CALL_PROOF_DISPROVED;
-		return said != CALL_NO_REGISTER ? hit->registers[said] : 0;
+		return 0;
 	}
 	proof->frame_registers = equal;
 	proof->agreed++;
