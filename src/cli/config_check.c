@@ -7,8 +7,8 @@
 #include "render/render.h"
 
 /* Promised by the contract; refused by name as long as renderer_find() does not know them. */
-static const char *const formats_later[] = { "speedscope", "pprof",    "callgrind",   "pstats",
-					     "dot",	   "perfetto", "chrometrace", "csv" };
+static const char *const formats_later[] = { "speedscope", "pprof", "perfetto", "chrometrace",
+					     "csv" };
 
 int config_check_target(struct parse *parse)
 {
