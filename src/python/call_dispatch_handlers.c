@@ -162,8 +162,9 @@ static uint32_t node_choose(struct search *search)
 }
 
 /*
- * Some handlers are one straight line from the table to the dispatch (YIELD_VALUE in most builds of
- * 3.13), with nothing on it that the kernel emulates.
+ * YIELD_VALUE of 3.13 is one straight line from the table to the dispatch with nothing on it that the
+ * kernel emulates. To see generators at a price is better than not at all; for what every function
+ * passes it is not.
  */
 static uint32_t node_to_step(struct search *search)
 {
@@ -206,9 +207,9 @@ static uint8_t most_frequent(const uint16_t *counts)
 {
 	uint8_t most = 0;
 
-	for (uint8_t i = 1; i < ABI_REGISTERS; i++) {
+	for (unsigned int i = 1; i < ABI_REGISTERS; i++) {
 		if (counts[i] > counts[most])
-			most = i;
+			most = (uint8_t)i;
 	}
 	return counts[most] > OPCODE_NUMBERS / 4 ? most : CALL_NO_REGISTER;
 }
@@ -254,7 +255,7 @@ static int handler_find(struct search *search, const struct opcode *opcode,
 	search->handler = graph_find(loop->graph, loop->table.handlers[opcode->number]);
 	candidates_find(search, queue);
 	node = node_choose(search);
-	if (node == GRAPH_NONE)
+	if (node == GRAPH_NONE && search->kind == OPCODE_YIELD)
 		node = node_to_step(search);
 	if (node == GRAPH_NONE)
 		return dispatch_refuse(
