@@ -17,8 +17,8 @@
 
 enum {
 	CALLS_TEXT_NARROWEST = 8,
-	CALLS_NAME_COMFORT = 24,
-	CALLS_PLACE_COMFORT = 16,
+	CALLS_NAME_COMFORT = 20,
+	CALLS_PLACE_COMFORT = 14,
 };
 
 /* Columns of numbers that may have to go, the least important last. */

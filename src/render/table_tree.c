@@ -22,7 +22,7 @@ enum {
 	TREE_TEXT_NARROWEST = 8,
 	TREE_PATH_COMFORT = 34,
 	TREE_PLACE_COMFORT = 14,
-	TREE_INDENTED = 12,	/* deeper paths are not moved to the right, but say how deep */
+	TREE_INDENTED = 8,	/* deeper paths are not moved to the right, but say how deep */
 	TREE_PRUNED_PPM = 1000, /* paths of less than a tenth of a percent are not shown */
 };
 
