@@ -2,6 +2,7 @@
 /* Columns of text for a terminal. Knows nothing of profiles. */
 #include "render/grid.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -139,7 +140,7 @@ static void grid_choose(const struct grid *grid, uint32_t width, const size_t *w
 	}
 }
 
-/* Cuts the columns that are shown down to `width`. */
+/* Cuts the columns that are shown down to `width`, the one furthest beyond its comfort first. */
 static void grid_fit(const struct grid *grid, uint32_t width, size_t *widths, const bool *shown)
 {
 	size_t total = 0;
@@ -147,16 +148,17 @@ static void grid_fit(const struct grid *grid, uint32_t width, size_t *widths, co
 	for (uint32_t i = 0; i < grid->column_count; i++)
 		total += shown[i] ? widths[i] + (i ? GRID_GAP : 0) : 0;
 	while (total > width) {
-		size_t widest = 0;
+		long widest = LONG_MIN;
 		uint32_t chosen = grid->column_count;
 
 		for (uint32_t i = 0; i < grid->column_count; i++) {
 			uint32_t narrowest = grid->columns[i].narrowest;
+			long excess = (long)widths[i] - (long)grid->columns[i].comfort;
 
-			if (!shown[i] || !narrowest || widths[i] <= narrowest || widths[i] < widest)
+			if (!shown[i] || !narrowest || widths[i] <= narrowest || excess < widest)
 				continue;
 			chosen = i;
-			widest = widths[i];
+			widest = excess;
 		}
 		if (chosen == grid->column_count)
 			return;
