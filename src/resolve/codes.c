@@ -45,6 +45,7 @@ struct codes {
 	uint32_t id_count;
 	struct code_body *bodies;
 	uint32_t body_count;
+	struct map64 *by_place;	  /* (name, file, line) -> function + 1 */
 	struct map64 *by_content; /* (function, table and format) -> body + 1 */
 	struct intern *tables;
 	uint64_t text_bytes;  /* names and tables taken in so far */
@@ -61,7 +62,8 @@ struct codes *codes_new(struct profile *profile)
 	codes->tables = intern_new();
 	codes->frames = map64_new();
 	codes->by_content = map64_new();
-	if (!codes->tables || !codes->frames || !codes->by_content) {
+	codes->by_place = map64_new();
+	if (!codes->tables || !codes->frames || !codes->by_place || !codes->by_content) {
 		codes_free(codes);
 		return NULL;
 	}
@@ -75,6 +77,7 @@ void codes_free(struct codes *codes)
 	intern_free(codes->tables);
 	map64_free(codes->frames);
 	map64_free(codes->by_content);
+	map64_free(codes->by_place);
 	free(codes->bodies);
 	free(codes->body_of);
 	free(codes);
@@ -146,17 +149,46 @@ static uint32_t table_add(struct codes *codes, const struct record_code *code, p
 	return table;
 }
 
-/* What the module calls itself; where it cannot be asked, what its file's path tells. */
-static void module_append(const struct record_code *code, const struct codes_process *process,
+/* What the module calls itself; false where it cannot be asked: then what its file's path tells. */
+static bool module_append(const struct record_code *code, const struct codes_process *process,
 			  const char *filename, struct buffer *out)
 {
 	char name[256];
 
 	if (python_module_name(process->pid, process->minor, code->globals, filename, name,
-			       sizeof(name)))
+			       sizeof(name))) {
 		name_append_module(out, filename);
-	else
-		buffer_string(out, name);
+		return false;
+	}
+	buffer_string(out, name);
+	return true;
+}
+
+/*
+ * A forked child has its parent's functions, and may be gone before it can be asked of which module
+ * and class they are: what somebody else told of the same function holds. Added when nobody did.
+ */
+static uint32_t function_of_equals(struct codes *codes, const struct profile_function *function,
+				   bool asked)
+{
+	uint64_t place = map64_pair(function->name, function->file) ^ (uint64_t)function->line
+									      << 52;
+	uint64_t *slot = map64_slot(codes->by_place, place, NULL);
+	const struct profile_function *known;
+	uint32_t index;
+
+	if (!slot)
+		return PROFILE_NONE;
+	if (!asked && *slot) {
+		known = &codes->profile->functions[*slot - 1];
+		if (known->name == function->name && known->file == function->file &&
+		    known->line == function->line)
+			return *slot - 1;
+	}
+	index = profile_add_function(codes->profile, function);
+	if (index != PROFILE_NONE && (asked || !*slot))
+		*slot = (uint64_t)index + 1;
+	return index;
 }
 
 /* <= 3.10: the name alone is no qualified name; the class is asked for. */
@@ -182,12 +214,13 @@ static uint32_t function_add(struct codes *codes, const struct record_code *code
 	struct intern *strings = codes->profile->strings;
 	struct profile_function function = { .kind = FRAME_PYTHON, .line = code->firstlineno };
 	struct buffer text;
+	bool asked;
 
 	buffer_init(&text);
 	name_append(&text, &code->filename_text, event_code_filename(code));
 	function.file = intern_add(strings, text.bytes ? text.bytes : "", text.length);
 	buffer_clear(&text);
-	module_append(code, process, intern_get(strings, function.file), &text);
+	asked = module_append(code, process, intern_get(strings, function.file), &text);
 	function.module = intern_add(strings, text.bytes ? text.bytes : "", text.length);
 	buffer_clear(&text);
 	if (code->qualname_text.kind)
@@ -206,7 +239,7 @@ static uint32_t function_add(struct codes *codes, const struct record_code *code
 		return PROFILE_NONE;
 	}
 	buffer_release(&text);
-	return profile_add_function(codes->profile, &function);
+	return function_of_equals(codes, &function, asked);
 }
 
 static bool codes_full(const struct codes *codes)
