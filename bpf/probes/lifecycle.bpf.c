@@ -23,6 +23,23 @@ struct {
 	__type(value, struct ending);
 } endings SEC(".maps");
 
+struct leaving {
+	__u64 group; /* the kernel's own name for this life of the pid */
+	__u32 serial;
+	__u32 reserved;
+};
+
+/*
+ * pid -> a target whose end was told while threads of it were still on their way out: the count of
+ * living threads reaches 0 some time before the last of them comes past here.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct leaving);
+} leavings SEC(".maps");
+
 /* User space numbers the targets it finds from 1, forked ones are numbered here. */
 __u32 next_fork_serial = 0x80000000;
 
@@ -89,31 +106,42 @@ int BPF_PROG(lifecycle__exec, struct task_struct *task)
 	return 0;
 }
 
+static __always_inline void thread_exit_send(struct record_process *record, __u32 serial)
+{
+	struct ending ending = { .serial = serial, .cpu_ns = record->cpu_ns };
+	__u32 tid = record->header.tid;
+
+	emit(record, sizeof(*record));
+	if (serial)
+		bpf_map_update_elem(&endings, &tid, &ending, BPF_ANY);
+}
+
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(lifecycle__exit, struct task_struct *task)
 {
-	__u32 pid = task->tgid;
-	struct python_target *target = bpf_map_lookup_elem(&targets, &pid);
+	struct leaving leaving = { .group = (__u64)task->signal }, *left;
 	struct record_process record = {};
-	struct ending ending = {};
-	__u32 serial = 0, tid = task->pid;
+	struct python_target *target;
+	__u32 pid = task->tgid;
 
+	target = bpf_map_lookup_elem(&targets, &pid);
+	left = bpf_map_lookup_elem(&leavings, &pid);
 	if (target)
-		serial = target->serial;
+		leaving.serial = target->serial;
+	else if (left && left->group == leaving.group)
+		leaving.serial = left->serial;
 	else if (!bpf_map_lookup_elem(&followed, &pid))
 		return 0;
-	process_fill(&record, RECORD_THREAD_EXIT, task, serial);
-	emit(&record, sizeof(record));
-	ending.serial = serial;
-	ending.cpu_ns = record.cpu_ns;
-	if (serial)
-		bpf_map_update_elem(&endings, &tid, &ending, BPF_ANY);
-	if (task->signal->live.counter > 0)
+	process_fill(&record, RECORD_THREAD_EXIT, task, leaving.serial);
+	thread_exit_send(&record, leaving.serial);
+	if (task->signal->live.counter > 0 || (left && left->group == leaving.group))
 		return 0;
 	record.header.kind = RECORD_PROCESS_EXIT;
 	record.exit_code = task->signal->group_exit_code;
 	if (!record.exit_code)
 		record.exit_code = task->exit_code;
+	if (target)
+		bpf_map_update_elem(&leavings, &pid, &leaving, BPF_ANY);
 	bpf_map_delete_elem(&targets, &pid);
 	bpf_map_delete_elem(&followed, &pid);
 	bpf_map_delete_elem(&questions, &pid);
@@ -132,6 +160,9 @@ int BPF_PROG(lifecycle__free, struct task_struct *task)
 	struct ending *ending = bpf_map_lookup_elem(&endings, &tid);
 	struct record_process record = {};
 
+	/* The first thread of a process is the last one the kernel lets go of. */
+	if (task->pid == task->tgid)
+		bpf_map_delete_elem(&leavings, &tid);
 	if (!ending)
 		return 0;
 	process_fill(&record, RECORD_THREAD_FREE, task, ending->serial);

@@ -95,11 +95,13 @@ void watched_thread_end(struct watched_threads *threads, struct watched_thread *
 	struct profile_thread *row = &threads->profile->threads[thread->thread];
 	uint64_t used_ns = cpu_ns > thread->cpu_base_ns ? cpu_ns - thread->cpu_base_ns : 0;
 
-	if (thread->ended)
-		return;
+	if (!thread->ended)
+		row->wall_ns += end_ns > thread->start_ns ? end_ns - thread->start_ns : 0;
 	thread->ended = true;
+	if (thread->cpu_counted || !cpu_ns)
+		return;
+	thread->cpu_counted = true;
 	row->cpu_ns += used_ns;
-	row->wall_ns += end_ns > thread->start_ns ? end_ns - thread->start_ns : 0;
 	threads->profile->processes[row->process].cpu_ns += used_ns;
 }
 

@@ -20,6 +20,7 @@ struct watched_thread {
 	uint64_t cpu_base_ns; /* when the watch began */
 	uint64_t start_ns;    /* CLOCK_MONOTONIC, of the watch */
 	bool ended;
+	bool cpu_counted;
 };
 
 /* Init'ed by watched_threads_init(). */
@@ -44,7 +45,10 @@ struct watched_thread *watched_thread_find(const struct watched_threads *threads
 struct watched_thread *watched_thread_add(struct watched_threads *threads,
 					  const struct watched_thread *thread, uint32_t process,
 					  uint32_t *rows);
-/* The thread ended (or the run did): its times go to the profile. Once; later calls do nothing. */
+/*
+ * The thread ended (or the run did): its times go to the profile, each once. `cpu_ns` 0: not known
+ * (yet): the end of a process may be heard of before the ends of its last threads.
+ */
 void watched_thread_end(struct watched_threads *threads, struct watched_thread *thread,
 			uint64_t cpu_ns, uint64_t end_ns);
 /* The kernel forgot the thread; its number may be another's from now on. */
