@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_MAX = 64, RELOCATIONS_MAX = 1 << 18, BATCH = 512, STUB_BYTES = 16 };
+enum { SLOTS_MAX = 64, RELOCATIONS_MAX = 1 << 18, BATCH = 512, STUB_BYTES = 16, STUB_SECTIONS = 3 };
 
 static const struct {
 	const char *name;
@@ -33,6 +33,8 @@ static const struct {
 	{ "_exit", CALLEE_NEVER_RETURNS },
 };
 
+static const char *const stub_sections[STUB_SECTIONS] = { ".plt", ".plt.sec", ".plt.got" };
+
 enum { KNOWN_COUNT = sizeof(known) / sizeof(known[0]) };
 
 struct callees {
@@ -43,6 +45,7 @@ struct callees {
 		enum callee callee;
 	} slots[SLOTS_MAX]; /* words that the dynamic linker fills with a function's address */
 	size_t slot_count;
+	struct elf_section stubs[STUB_SECTIONS]; /* the linkage table; size 0: none */
 };
 
 static void slot_note(struct callees *callees, uint64_t slot, const char *name)
@@ -100,6 +103,15 @@ static void slots_read(struct callees *callees, const char *section_name)
 	}
 }
 
+static bool is_stub(const struct callees *callees, uint64_t address)
+{
+	for (size_t i = 0; i < STUB_SECTIONS; i++) {
+		if (address - callees->stubs[i].address < callees->stubs[i].size)
+			return true;
+	}
+	return false;
+}
+
 int callees_new(struct elf_file *file, struct callees **out)
 {
 	struct callees *callees = calloc(1, sizeof(*callees));
@@ -111,6 +123,10 @@ int callees_new(struct elf_file *file, struct callees **out)
 		callees->symbols[i].name = known[i].name;
 	elf_file_find_symbols(file, ELF_DYNAMIC_SYMBOLS, callees->symbols, KNOWN_COUNT);
 	elf_file_find_symbols(file, ELF_ALL_SYMBOLS, callees->symbols, KNOWN_COUNT);
+	for (size_t i = 0; i < STUB_SECTIONS; i++) {
+		if (!elf_file_section(file, stub_sections[i], &callees->stubs[i]))
+			callees->stubs[i].size = 0;
+	}
 	slots_read(callees, ".rela.plt");
 	slots_read(callees, ".rela.dyn");
 	*out = callees;
@@ -140,7 +156,8 @@ static enum callee stub_read(const struct callees *callees, uint64_t address)
 	ZydisDecoder decoder;
 	ZyanU64 slot;
 
-	if (!callees->slot_count || elf_file_read(callees->file, address, text, sizeof(text)) ||
+	if (!is_stub(callees, address) ||
+	    elf_file_read(callees->file, address, text, sizeof(text)) ||
 	    ZYAN_FAILED(
 		    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
 		return CALLEE_OTHER;

@@ -11,8 +11,9 @@
 #include "python/emulated.h"
 
 enum {
-	WINDOW_BYTES = 1 << 14,
-	WINDOWS = 32, /* kept, by their address */
+	WINDOW_BYTES = 1 << 12,
+	WINDOWS_LOG2 = 8, /* kept, by their address */
+	WINDOWS = 1 << WINDOWS_LOG2,
 	SEGMENTS_MAX = 8,
 	/* What a function may change: rax, rcx, rdx, rsi, rdi, r8 to r11. */
 	CALL_WRITES = 0x0fc7,
@@ -57,11 +58,17 @@ static size_t text_bytes(const struct graph *graph, uint64_t address, size_t siz
 	return 0;
 }
 
+/* The hot and the cold part of a loop are far from each other, at any distance. */
+static struct window *window_of(struct graph *graph, uint64_t start)
+{
+	return &graph->windows[start / WINDOW_BYTES * 0x9e3779b97f4a7c15 >> (64 - WINDOWS_LOG2)];
+}
+
 /* The code at an address; *bytes is at most an instruction's length, 0 at the end of it. */
 static const uint8_t *text_get(struct graph *graph, uint64_t address, size_t *bytes)
 {
 	const uint64_t start = address & ~(uint64_t)(WINDOW_BYTES - 1);
-	struct window *window = &graph->windows[start / WINDOW_BYTES % WINDOWS];
+	struct window *window = window_of(graph, start);
 	/* A segment may begin inside a window: what is before it cannot be asked for. */
 	uint64_t from = start;
 	size_t skip;
