@@ -32,6 +32,7 @@ struct call_thread {
 	__u32 sequence;
 	__u32 busy;
 	__u32 went; /* nothing has happened since CALL_OFF_CPU_GOES */
+	__u32 hits; /* of probes, not in the counts yet */
 	__u16 frame_code;
 	__u16 code_tag_mask;
 	__u32 memo_off; /* the ends of code objects are not seen: nothing may be remembered */
@@ -88,7 +89,8 @@ static __always_inline void call_flush(struct call_thread *thread)
 	thread->record.event_count = 0;
 	counts = stats_get();
 	if (counts)
-		counts->hits += count;
+		counts->hits += thread->hits;
+	thread->hits = 0;
 }
 
 /* Room for one more is there when it returns, and the batch's clock fits `now_ns`. */

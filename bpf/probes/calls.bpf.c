@@ -471,6 +471,7 @@ int calls__enter(struct pt_regs *ctx)
 	if (!thread)
 		return 0;
 	call_busy(thread, 1);
+	thread->hits++;
 	now_ns = call_time(thread, &off_ns);
 	if (site->kind == CALL_THROW && site->throw_register != CALL_NO_REGISTER &&
 	    !call_is_throw(ctx, site))
@@ -509,6 +510,7 @@ int calls__leave(struct pt_regs *ctx)
 	if (!thread)
 		return 0;
 	call_busy(thread, 1);
+	thread->hits++;
 	now_ns = call_time(thread, &off_ns);
 	if (!site->proven || thread->generation != *(volatile __u32 *)&calls_generation) {
 		if (!call_slow(ctx, thread, site, site_index, now_ns, off_ns))

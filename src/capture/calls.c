@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/capture_private.h"
@@ -173,7 +174,7 @@ static int file_new(struct capture *capture, const char *path, pid_t only_pid,
 	error = sites_locate(file);
 	if (!error)
 		error = sites_write(capture, file);
-	if (!error)
+	if (!error && !capture->calls_away)
 		error = file_attach(capture, file);
 	if (error)
 		goto fail;
@@ -291,20 +292,25 @@ int capture_calls_prove(struct capture *capture, uint32_t site, const struct cal
 
 void capture_calls_detach(struct capture *capture)
 {
+	capture->calls_away = true;
 	for (size_t i = 0; i < capture->called_count; i++) {
 		if (!capture->called[i]->retired)
 			file_detach(capture->called[i]);
 	}
 }
 
-int capture_calls_reattach(struct capture *capture)
+int capture_calls_reattach(struct capture *capture, uint64_t *since_ns)
 {
+	struct timespec now;
 	int error = 0;
 
 	for (size_t i = 0; i < capture->called_count && !error; i++) {
 		if (!capture->called[i]->retired)
 			error = file_attach(capture, capture->called[i]);
 	}
+	capture->calls_away = false;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	*since_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
 	capture->skeleton->data->calls_generation++;
 	return error;
 }

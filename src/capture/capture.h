@@ -73,9 +73,12 @@ int capture_calls_template(struct capture *capture, uint32_t first_site,
 			   uint32_t *template_index);
 /* A site proven (see python/call_proof.h): its events come in batches from now on. */
 int capture_calls_prove(struct capture *capture, uint32_t site, const struct call_site *proven);
-/* Takes away the probes on calls, or puts all of them back; every thread's stack is then sent anew. */
+/*
+ * Takes away the probes on calls, also those to be attached later, until all of them are put back; every
+ * thread's stack is then sent anew. All are in place since *since_ns, CLOCK_MONOTONIC.
+ */
 void capture_calls_detach(struct capture *capture);
-int capture_calls_reattach(struct capture *capture);
+int capture_calls_reattach(struct capture *capture, uint64_t *since_ns);
 /*
  * The only process that the plan with that first site is for has ended: its probes stay where they are,
  * which costs nobody anything, until the capture is freed, since to take them away lasts.

@@ -41,6 +41,7 @@ struct capture {
 	size_t called_count;
 	uint32_t next_site;
 	bool uprobe_multi; /* probes on calls are attached many at once */
+	bool calls_away;   /* probes on calls are not to be in place now */
 	uint32_t next_template;
 	uint32_t next_serial;
 	int cpu_count;

@@ -47,6 +47,12 @@ uint64_t calling_event_count(const struct calling *calling);
 
 /* What happens later than `end_ns` is not counted. */
 void calling_until(struct calling *calling, uint64_t end_ns);
+/*
+ * After calling_until(), when all that happened before that time has been heard of: from since_ns on
+ * things count again, each thread's from the next time that its stack is told. Nobody is given the
+ * time between. 0 or -ENOMEM.
+ */
+int calling_window(struct calling *calling, uint64_t since_ns);
 /* No more events: makes profile->calls complete, up to end_ns. 0 or -ENOMEM. */
 int calling_finish(struct calling *calling, uint64_t end_ns);
 

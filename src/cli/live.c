@@ -6,9 +6,24 @@
 
 #define LIVE_INTERVAL_NS 250000000ull
 
-static double share_percent(uint64_t part, uint64_t whole)
+static void append_share(struct buffer *out, uint64_t part, uint64_t whole, const char *of)
 {
-	return whole ? 100.0 * (double)part / (double)whole : 0;
+	double percent = whole ? 100.0 * (double)part / (double)whole : 0;
+
+	buffer_printf(out, percent < 10 ? "%.2g %%%s" : "%.0f %%%s", percent, of);
+}
+
+/* Calls come by the million, samples by the hundred. */
+static void append_rate(struct buffer *out, double per_second, bool exact)
+{
+	const char *of = exact ? " events/s" : "/s";
+
+	if (per_second >= 1e6)
+		buffer_printf(out, " · %.2fM%s", per_second / 1e6, of);
+	else if (per_second >= 1e5)
+		buffer_printf(out, " · %.0fk%s", per_second / 1e3, of);
+	else
+		buffer_printf(out, per_second < 10 ? " · %.1f%s" : " · %.0f%s", per_second, of);
 }
 
 static void append_elapsed(struct buffer *out, uint64_t time_ns)
@@ -33,17 +48,13 @@ void live_append(struct buffer *out, const struct live *live, const struct live_
 		buffer_string(out, " of ");
 		append_elapsed(out, counts->duration_ns);
 	}
-	if (live->rate_milli_hz < 10000)
-		buffer_printf(out, " · %.1f/s", (double)live->rate_milli_hz / 1000);
-	else
-		buffer_printf(out, " · %.0f/s", (double)live->rate_milli_hz / 1000);
+	append_rate(out, (double)live->rate_milli_hz / 1000, counts->exact);
 	buffer_printf(out, " · %llu lost", (unsigned long long)counts->lost);
 	buffer_string(out, " · cost ");
 	if (counts->target_cpu_ns)
-		buffer_printf(out, "%.2g %% of the target, ",
-			      share_percent(counts->target_cost_ns, counts->target_cpu_ns));
-	buffer_printf(out, "%.2g %% of a core",
-		      share_percent(counts->profiler_cpu_ns, counts->elapsed_ns));
+		append_share(out, counts->target_cost_ns, counts->target_cpu_ns,
+			     " of the target, ");
+	append_share(out, counts->profiler_cpu_ns, counts->elapsed_ns, " of a core");
 }
 
 void live_update(struct live *live, const struct live_counts *counts)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The live line of long work: elapsed, samples a second, lost, cost. At most four times a second,
+ * The live line of long work: elapsed, samples or events a second, lost, cost. At most four times a second,
  * only on a terminal and not with -q (base/log sees to both).
  */
 #ifndef PYBPFPROF_CLI_LIVE_H
 #define PYBPFPROF_CLI_LIVE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
@@ -14,10 +15,11 @@
 struct live_counts {
 	uint64_t elapsed_ns;
 	uint64_t duration_ns; /* -d; 0: no end is known */
+	bool exact;	      /* `samples` are calls and returns */
 	uint64_t samples;
 	uint64_t lost;
 	uint64_t target_cpu_ns;	  /* of all targets; 0 not known yet */
-	uint64_t target_cost_ns;  /* what our BPF programs took of it */
+	uint64_t target_cost_ns;  /* what our programs or probes took of it */
 	uint64_t profiler_cpu_ns; /* of pybpfprof */
 };
 

@@ -17,6 +17,7 @@
 #include "cli/calling.h"
 #include "cli/exit.h"
 #include "cli/live.h"
+#include "cli/overhead.h"
 #include "cli/sampling.h"
 #include "cli/scout.h"
 #include "cli/watch.h"
@@ -45,6 +46,8 @@ struct session {
 	struct watch *watch;
 	struct sampling *sampling; /* one of these two */
 	struct calling *calling;
+	struct calling_cost hit_cost;
+	struct overhead overhead; /* of calling */
 	struct live live;
 	uint64_t start_ns;
 	uint64_t end_ns;	   /* by -d; UINT64_MAX: none */
@@ -105,18 +108,34 @@ static void mode_append(const struct config *config, struct buffer *out)
 }
 
 /* What each probe hit costs the targets; 0 where that cannot be measured. */
-static struct calling_cost hit_cost(struct session *session)
+static void hit_cost_measure(struct session *session)
 {
-	struct calling_cost cost = { 0 };
-	int error = calibrate_calls(session->capture, &cost);
+	struct calling_cost *cost = &session->hit_cost;
+	int error = calibrate_calls(session->capture, cost);
 
 	if (error)
 		log_warn("what a probe costs could not be measured, it stays in the times: %s",
 			 strerror(-error));
 	else
-		log_verbose("a probe hit costs %u ns on entering, %u ns on leaving", cost.enter_ns,
-			    cost.leave_ns);
-	return cost;
+		log_verbose("a probe hit costs %u ns on entering, %u ns on leaving", cost->enter_ns,
+			    cost->leave_ns);
+}
+
+static int calling_make(struct session *session)
+{
+	hit_cost_measure(session);
+	session->calling = calling_new(session->config, session->capture, session->watch,
+				       session->profile, &session->hit_cost);
+	if (!session->calling)
+		return -ENOMEM;
+	session->overhead = (struct overhead){
+		.config = session->config,
+		.capture = session->capture,
+		.watch = session->watch,
+		.calling = session->calling,
+		.profile = session->profile,
+	};
+	return 0;
 }
 
 static int parts_make(struct session *session)
@@ -133,13 +152,8 @@ static int parts_make(struct session *session)
 	session->watch = watch_new(session->capture, session->profile);
 	if (!session->watch)
 		return -ENOMEM;
-	if (is_exact(config)) {
-		const struct calling_cost cost = hit_cost(session);
-
-		session->calling = calling_new(config, session->capture, session->watch,
-					       session->profile, &cost);
-		return session->calling ? 0 : -ENOMEM;
-	}
+	if (is_exact(config))
+		return calling_make(session);
 	session->profile->period_ns = 1000000000ull / config->rate_hz;
 	session->profile->estimate = true;
 	session->sampling = sampling_new(session->watch, session->profile, config->native);
@@ -351,6 +365,11 @@ static void live_show(struct session *session, uint64_t now_ns)
 	counts.target_cpu_ns = session->target_cpu_ns;
 	counts.target_cost_ns = stats.target_ns;
 	counts.profiler_cpu_ns = own_cpu_ns() - session->own_cpu_start_ns;
+	if (session->calling) {
+		counts.exact = true;
+		counts.samples = calling_event_count(session->calling);
+		counts.target_cost_ns = stats.hits * session->overhead.hit_ns;
+	}
 	live_update(&session->live, &counts);
 }
 
@@ -372,25 +391,36 @@ static bool run_over(struct session *session, uint64_t now_ns)
 	       !watch_living_count(session->watch);
 }
 
+/* Milliseconds, at most `wait_ms`, until a time that may be over already. */
+static int wait_until(int wait_ms, uint64_t now_ns, uint64_t then_ns)
+{
+	if (then_ns <= now_ns)
+		return 1;
+	return (then_ns - now_ns) / 1000000 < (uint64_t)wait_ms ?
+		       (int)((then_ns - now_ns) / 1000000) + 1 :
+		       wait_ms;
+}
+
 static int wait_ms(const struct session *session, uint64_t now_ns, int retry_ms)
 {
 	int wait = session->drain_ms;
 
 	if (retry_ms >= 0 && retry_ms < wait)
 		wait = retry_ms < 1 ? 1 : retry_ms;
-	if (session->end_ns != UINT64_MAX && (session->end_ns - now_ns) / 1000000 < (uint64_t)wait)
-		wait = (session->end_ns - now_ns) / 1000000 + 1;
+	wait = wait_until(wait, now_ns, session->end_ns);
+	if (session->calling)
+		wait = wait_until(wait, now_ns, overhead_look_ns(&session->overhead));
 	return wait;
 }
 
 static int run_loop(struct session *session)
 {
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-	int drained = 0;
+	bool more = false, stop = false;
+	int drained, error = 0;
 
-	while (!run_over(session, now_ns)) {
+	while (!stop && !run_over(session, now_ns)) {
 		int retry_ms = watch_retry(session->watch);
-		bool more = drained == CAPTURE_DRAIN_RECORDS;
 
 		watch_sweep(session->watch);
 		drained = capture_drain(session->capture,
@@ -398,7 +428,12 @@ static int run_loop(struct session *session)
 					session->signals->fd, on_record, session);
 		if (session->error || drained < 0)
 			return session->error ? session->error : drained;
+		more = drained == CAPTURE_DRAIN_RECORDS;
 		now_ns = clock_ns(CLOCK_MONOTONIC);
+		if (session->calling)
+			error = overhead_look(&session->overhead, now_ns, more, &stop);
+		if (error)
+			return error;
 		live_show(session, now_ns);
 	}
 	return 0;
@@ -482,6 +517,8 @@ static void run_end(struct session *session)
 	if (session->calling && !session->error)
 		session->error = calling_finish(session->calling, end_ns);
 	stats_take(session);
+	if (session->calling)
+		overhead_finish(&session->overhead, end_ns);
 	profile->cost.profiler_cpu_ns = own_cpu_ns() - session->own_cpu_start_ns;
 	live_end(&session->live);
 }
@@ -519,6 +556,8 @@ int session_run(struct session *session)
 	session->end_ns = duration_ns ? clock_ns(CLOCK_MONOTONIC) + duration_ns : UINT64_MAX;
 	session->profile->started_unix_ns = clock_ns(CLOCK_REALTIME);
 	session->drain_ms = drain_period_ms(session->config);
+	if (session->calling)
+		overhead_start(&session->overhead, &session->hit_cost, clock_ns(CLOCK_MONOTONIC));
 	error = command_start(session);
 	if (error)
 		return error;
