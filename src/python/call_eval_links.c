@@ -32,9 +32,9 @@ static int link_add(struct eval *eval, const struct way_in *way, uint8_t frame)
 	link->site = eval_emulated_behind(eval, way->node, &kept);
 	link->frame = kept >> frame & 1 ? frame : CALL_NO_REGISTER;
 	link->thrown = CALL_NO_REGISTER;
-	for (uint8_t i = 0; i < ABI_REGISTERS; i++) {
+	for (unsigned int i = 0; i < ABI_REGISTERS; i++) {
 		if ((way->thrown & kept) >> i & 1)
-			link->thrown = i;
+			link->thrown = (uint8_t)i;
 	}
 	eval->link_count++;
 	return 0;
