@@ -61,12 +61,15 @@ static __always_inline void calls_lost(__u64 count)
 		counts->drops[DROP_CALL_EVENTS] += count;
 }
 
+static __always_inline __u64 ring_wakeup(void)
+{
+	return ring_is_filling() ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
 /* Sends a record of the thread's own numbering. What is lost makes the thread start anew. */
 static __always_inline void call_send(struct call_thread *thread, void *record, __u64 size,
-				      __u64 event_count)
+				      __u64 event_count, __u64 flags)
 {
-	__u64 flags = ring_is_filling() ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-
 	thread->sequence++;
 	if (!bpf_ringbuf_output(&records, record, size, flags))
 		return;
@@ -85,7 +88,8 @@ static __always_inline void call_flush(struct call_thread *thread)
 	thread->record.sequence = thread->sequence;
 	thread->record.header.cpu = bpf_get_smp_processor_id();
 	call_send(thread, &thread->record,
-		  __builtin_offsetof(struct record_calls, events) + count * 16, count);
+		  __builtin_offsetof(struct record_calls, events) + count * 16, count,
+		  ring_wakeup());
 	thread->record.event_count = 0;
 	counts = stats_get();
 	if (counts)

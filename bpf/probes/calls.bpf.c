@@ -269,7 +269,7 @@ __noinline int call_stack_send(const struct python_target *target, struct call_s
 	BOUND(count, ABI_STACK_FRAMES);
 	thread->generation = *(volatile __u32 *)&calls_generation;
 	call_send(thread, record, __builtin_offsetof(struct record_call_stack, frames) + count * 16,
-		  0);
+		  0, ring_wakeup());
 	return 0;
 }
 
@@ -331,6 +331,21 @@ __noinline int call_learn(const struct python_target *target, struct call_scratc
 	return 0;
 }
 
+/* Whether what leaves is a frame, and whose callee it is. */
+static __always_inline void call_leaving_read(const struct python_target *target,
+					      struct call_scratch *scratch,
+					      struct record_call_proof *proof)
+{
+	struct walk *walk = &scratch->stack.walk;
+
+	walk_start(walk, proof->frame);
+	if (walk_step(target, walk) != WALK_FRAME ||
+	    code_head_read(target, &scratch->stack.head, walk->code))
+		return;
+	proof->code = walk->code;
+	proof->ip = walk->next;
+}
+
 /* A hit at a site that is not proven: all there is to know, for user space to prove it by. */
 __noinline int call_proof_send(const struct python_target *target, struct call_scratch *scratch,
 			       struct call_thread *thread, const struct call_site *site,
@@ -355,8 +370,11 @@ __noinline int call_proof_send(const struct python_target *target, struct call_s
 	} else if (site->kind == CALL_THROW) {
 		call_frame_read(target, scratch, proof->frame, &proof->code_id, &proof->kind);
 		proof->kind = CALL_THROW;
+	} else if (proof->frame) {
+		call_leaving_read(target, scratch, proof);
 	}
-	call_send(thread, proof, sizeof(*proof), 1);
+	/* Each costs as much as many later ones: it is to be acted upon. */
+	call_send(thread, proof, sizeof(*proof), 1, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
 
@@ -408,7 +426,10 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 		thread->exception_address =
 			scratch->stack.thread.address + target->layout.tstate_exception;
 	frame = current;
-	if (site->frame_register != CALL_NO_REGISTER && (site->proven || site->before_link))
+	if (!entering && site->frame_register == CALL_NO_REGISTER)
+		frame = 0;
+	else if (site->frame_register != CALL_NO_REGISTER &&
+		 (site->proven || site->before_link || !entering))
 		frame = register_get(ctx, site->frame_register);
 	call_flush(thread);
 	if (thread->generation != generation)
@@ -419,7 +440,7 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 		if (off_ns)
 			__sync_fetch_and_sub(&thread->off_ns, off_ns);
 		scratch->proof.current_frame = current;
-		scratch->proof.frame = entering ? frame : 0;
+		scratch->proof.frame = frame;
 		registers_copy(ctx, scratch->proof.registers);
 		call_proof_send(target, scratch, thread, site, site_index);
 	}

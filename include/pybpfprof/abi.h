@@ -371,12 +371,13 @@ struct record_call_proof {
 	__u32 sequence;
 	__u32 site;
 	__u64 current_frame; /* of the thread state; 0 none */
-	__u64 frame;	     /* entering: the frame that enters; 0 unknown */
-	__u64 code;	     /* of `frame`, as it says */
-	__u64 ip;	     /* of `frame`, the word that lies there */
-	__u32 code_id;	     /* 0: what `code` points at is no code object */
-	__u32 kind;	     /* enum call_event_kind, as far as it is known */
-	__u64 off_cpu_ns;    /* as CALL_OFF_CPU_WAS, before this hit */
+	/* Entering: the frame that enters. Leaving: what frame_register holds, if it is a frame. */
+	__u64 frame;
+	__u64 code; /* of `frame`, as it says; leaving: 0 if it is no code object */
+	__u64 ip; /* of `frame`, the word that lies there; leaving: the frame it was called from */
+	__u32 code_id;	  /* 0: what `code` points at is no code object */
+	__u32 kind;	  /* enum call_event_kind, as far as it is known */
+	__u64 off_cpu_ns; /* as CALL_OFF_CPU_WAS, before this hit */
 	__u64 registers[ABI_REGISTERS];
 };
 ABI_ASSERT_SIZE(struct record_call_proof, 24 + 8 + 32 + 16 + 8 * ABI_REGISTERS);

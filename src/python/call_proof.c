@@ -105,11 +105,36 @@ static uint64_t enter_hit(struct call_proof *proof, const struct record_call_pro
 	return frame;
 }
 
+/*
+ * Where the code has told the register. The interpreter's own frames leave here as well, with the
+ * innermost frame we know as the one they were called from: it would be in other registers then, and
+ * so must not be looked for there.
+ */
+static uint64_t leave_hinted_hit(struct call_proof *proof, const struct record_call_proof *hit,
+				 uint64_t frame)
+{
+	uint64_t leaves = hit->registers[proof->site.frame_register & (ABI_REGISTERS - 1)];
+	bool is_known = frame && leaves == frame;
+	bool is_own = hit->code && hit->frame == leaves && hit->ip == frame;
+
+	if (is_known || is_own) {
+		proof->frame_registers = 1u << proof->site.frame_register;
+		proof->agreed++;
+		proof_conclude(proof);
+		return is_known ? frame : 0;
+	}
+	if (++proof->strangers >= CALL_PROOF_STRANGERS && !proof->agreed)
+		proof->verdict = CALL_PROOF_DISPROVED;
+	return 0;
+}
+
 static uint64_t leave_hit(struct call_proof *proof, const struct record_call_proof *hit,
 			  uint64_t frame)
 {
 	uint16_t equal = frame ? registers_equal(hit, frame) & proof->frame_registers : 0;
 
+	if (proof->site.frame_register != CALL_NO_REGISTER)
+		return leave_hinted_hit(proof, hit, frame);
 	if (!equal) {
 		/* A frame that was running unseen, or the interpreter's own, which nobody enters. */
 		if (++proof->strangers >= CALL_PROOF_STRANGERS && !proof->agreed)

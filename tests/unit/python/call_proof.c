@@ -156,3 +156,31 @@ Test(call_proof, what_the_code_said_is_believed_when_it_agrees)
 	cr_expect_eq(proof.verdict, CALL_PROOF_PROVEN);
 	cr_expect_eq(proof.site.frame_register, 6);
 }
+
+/*
+ * A class call in 3.12: the interpreter's own frame returns where __init__ was called from, with that
+ * one, the innermost we know, in another register.
+ */
+Test(call_proof, the_interpreters_own_frame_does_not_mislead)
+{
+	struct call_site site = leaving();
+	struct call_proof proof;
+
+	site.frame_register = 6;
+	call_proof_init(&proof, &site);
+	for (uint32_t n = 0; proof.verdict == CALL_PROOF_PENDING && n < 1000; n++) {
+		struct record_call_proof hit = hit_make(n);
+		uint64_t known = hit.frame;
+		bool own = n % 4 != 0;
+
+		hit.registers[RBX] = own ? known : 0x7f0000000100;
+		hit.registers[6] = own ? known + 0x100 : known;
+		hit.frame = hit.registers[6];
+		hit.code = 0x7f0000aaa000;
+		hit.ip = own ? known : 0x7f0000000100;
+		cr_assert_eq(call_proof_hit(&proof, &hit, known), own ? 0 : known);
+	}
+	cr_expect_eq(proof.verdict, CALL_PROOF_PROVEN);
+	cr_expect_eq(proof.site.frame_register, 6);
+	cr_expect_eq(proof.strangers, 0);
+}
