@@ -49,8 +49,8 @@ static int sites_attach_at_once(struct capture *capture, struct called_file *fil
 {
 	uint64_t offsets[CALL_PLAN_SITES], semaphores[CALL_PLAN_SITES], cookies[CALL_PLAN_SITES];
 	struct uprobe_multi probes = {
-		.program = enter ? capture->skeleton->progs.calls__enter :
-				   capture->skeleton->progs.calls__leave,
+		.program_fd = bpf_program__fd(enter ? capture->skeleton->progs.calls__enter :
+						      capture->skeleton->progs.calls__leave),
 		.path = path,
 		.only_pid = file->only_pid,
 		.offsets = offsets,

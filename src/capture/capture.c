@@ -103,9 +103,11 @@ static int capture_tune(struct capture *capture)
 		ring_bytes =
 			options->native || options->kernel ? RING_BYTES_STACKS : RING_BYTES_DEFAULT;
 	if (options->families >> PROBE_CALLS & 1 && uprobe_multi_works()) {
-		capture->uprobe_multi =
-			!uprobe_multi_prepare(capture->skeleton->progs.calls__enter) &&
-			!uprobe_multi_prepare(capture->skeleton->progs.calls__leave);
+		capture->uprobe_multi = true;
+		bpf_program__set_expected_attach_type(capture->skeleton->progs.calls__enter,
+						      uprobe_multi_attach_type());
+		bpf_program__set_expected_attach_type(capture->skeleton->progs.calls__leave,
+						      uprobe_multi_attach_type());
 	}
 	error = bpf_map__set_max_entries(capture->skeleton->maps.records, ring_bytes);
 	if (!error)

@@ -4,7 +4,6 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -80,16 +79,15 @@ bool uprobe_multi_works(void)
 	return link_fd == -EBADF;
 }
 
-int uprobe_multi_prepare(struct bpf_program *program)
+enum bpf_attach_type uprobe_multi_attach_type(void)
 {
-	return bpf_program__set_expected_attach_type(
-		program, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+	return (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI;
 }
 
 int uprobe_multi_attach(const struct uprobe_multi *probes, int *link_fd)
 {
 	struct link_create_uprobe_multi attr = {
-		.program_fd = bpf_program__fd(probes->program),
+		.program_fd = probes->program_fd,
 		.attach_type = ATTACH_TYPE_UPROBE_MULTI,
 		.path = (uintptr_t)probes->path,
 		.offsets = (uintptr_t)probes->offsets,

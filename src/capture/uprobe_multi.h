@@ -7,7 +7,7 @@
 #ifndef PYBPFPROF_CAPTURE_UPROBE_MULTI_H
 #define PYBPFPROF_CAPTURE_UPROBE_MULTI_H
 
-#include <bpf/libbpf.h>
+#include <linux/bpf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,20 +17,20 @@
 bool uprobe_multi_works(void);
 
 /*
- * Before loading: has the program attached by uprobe_multi_attach(), and never in another way: such
- * a program finds its cookie where only these links put it.
+ * What a program must be loaded with as its expected attach type. It can then be attached in no other
+ * way: it looks for its cookie where only these links put it.
  */
-int uprobe_multi_prepare(struct bpf_program *program);
+enum bpf_attach_type uprobe_multi_attach_type(void);
 
 struct uprobe_multi {
-	const struct bpf_program *program;
+	int program_fd;
 	const char *path;
 	pid_t only_pid; /* 0: all processes that map the file */
 	size_t count;
 	/* Each of `count`: */
 	const uint64_t *offsets;    /* of the instruction, in the file */
-	const uint64_t *semaphores; /* of the counter, in the file; 0 none */
-	const uint64_t *cookies;
+	const uint64_t *semaphores; /* of the counter, in the file; 0 none. NULL: no counters */
+	const uint64_t *cookies;    /* NULL: none */
 };
 
 /* 0, and in *link_fd what holds them in place until it is closed; -errno. */
