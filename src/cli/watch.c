@@ -10,51 +10,29 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/map64.h"
+#include "cli/expected.h"
+#include "cli/watch_deaths.h"
+#include "cli/watch_processes.h"
 #include "cli/watch_threads.h"
 #include "proc/process.h"
 #include "proc/thread.h"
-#include "python/code_death.h"
 
 enum {
-	EXPECT_FIRST_NS = 500000,
-	EXPECT_LAST_NS = 100000000,
-	COMMAND_BYTES_MAX = 200,
 	SWEEP_PERIOD_NS = 1000000000,
 	SWEEP_PROCESSES = 64, /* looked at in one sweep */
 };
 
-#define EXPECT_PYTHON_NS 3000000000ull	  /* for something that is no Python so far */
-#define EXPECT_STARTING_NS 60000000000ull /* for an interpreter that is coming up */
-
-struct expected {
-	pid_t pid;
-	uint64_t cpu_base_ns; /* UINT64_MAX: what it has used when found */
-	uint64_t since_ns;
-	uint64_t next_ns;
-	uint64_t wait_ns;
-	uint64_t patience_ns; /* with something that is no Python so far */
-};
-
-/* A target that is sampled already; the ends of its code objects are still to be seen. */
-struct unseen {
-	struct unseen *next;
-	uint32_t serial;
-	struct python_process process;
-};
+#define FORGET_AFTER_NS 10000000000ull /* its end: by then no record can speak of it any more */
 
 struct watch {
 	struct capture *capture;
 	struct profile *profile;
 	struct python_cache *cache;
-	struct watched_process *processes;
-	uint32_t process_count;
-	struct map64 *by_serial; /* serial -> index of processes */
+	struct watched_processes processes;
 	struct watched_threads threads;
 	uint32_t unfreed_count; /* exited threads whose last CPU time is still to be told */
-	struct unseen *unseen;	/* oldest first */
-	struct unseen **unseen_end;
-	struct expected *expected;
-	size_t expected_count;
+	struct watch_deaths deaths;
+	struct expected_list expected;
 	uint64_t swept_ns;
 	uint32_t sweep_next; /* index of processes */
 	watch_target_fn on_target;
@@ -77,10 +55,10 @@ struct watch *watch_new(struct capture *capture, struct profile *profile)
 		return NULL;
 	watch->capture = capture;
 	watch->profile = profile;
-	watch->unseen_end = &watch->unseen;
+	watch->deaths.capture = capture;
 	watch->cache = python_cache_new();
-	watch->by_serial = map64_new();
-	if (!watch->cache || !watch->by_serial || watched_threads_init(&watch->threads, profile)) {
+	if (!watch->cache || watched_processes_init(&watch->processes, profile) ||
+	    watched_threads_init(&watch->threads, profile)) {
 		watch_free(watch);
 		return NULL;
 	}
@@ -89,19 +67,13 @@ struct watch *watch_new(struct capture *capture, struct profile *profile)
 
 void watch_free(struct watch *watch)
 {
-	struct unseen *next;
-
 	if (!watch)
 		return;
-	for (struct unseen *unseen = watch->unseen; unseen; unseen = next) {
-		next = unseen->next;
-		free(unseen);
-	}
+	watch_deaths_release(&watch->deaths);
+	expected_release(&watch->expected);
 	python_cache_free(watch->cache);
-	map64_free(watch->by_serial);
-	free(watch->processes);
+	watched_processes_release(&watch->processes);
 	watched_threads_release(&watch->threads);
-	free(watch->expected);
 	free(watch);
 }
 
@@ -111,42 +83,9 @@ void watch_on_target(struct watch *watch, watch_target_fn on_target, void *arg)
 	watch->on_target_arg = arg;
 }
 
-static struct watched_process *process_of(const struct watch *watch, uint32_t serial)
-{
-	uint64_t index;
-
-	if (!serial || !map64_get(watch->by_serial, serial, &index))
-		return NULL;
-	return &watch->processes[index];
-}
-
 const struct watched_process *watch_process(const struct watch *watch, uint32_t serial)
 {
-	return process_of(watch, serial);
-}
-
-static struct watched_process *process_new(struct watch *watch, uint32_t serial, pid_t pid,
-					   unsigned int minor)
-{
-	struct watched_process *array =
-		reallocarray(watch->processes, watch->process_count + 1, sizeof(*array));
-	uint64_t *slot;
-
-	if (!array)
-		return NULL;
-	watch->processes = array;
-	slot = map64_slot(watch->by_serial, serial, NULL);
-	if (!slot)
-		return NULL;
-	*slot = watch->process_count;
-	array += watch->process_count++;
-	*array = (struct watched_process){
-		.serial = serial,
-		.pid = pid,
-		.minor = minor,
-		.process = profile_add_process(watch->profile, serial, pid),
-	};
-	return array->process == PROFILE_NONE ? NULL : array;
+	return watched_process_find(&watch->processes, serial);
 }
 
 static struct watched_thread *thread_new(struct watch *watch, struct watched_process *process,
@@ -187,81 +126,6 @@ static int thread_add(pid_t tid, void *arg)
 	return 0;
 }
 
-static void process_describe(struct watch *watch, struct watched_process *watched,
-			     const char *version)
-{
-	struct profile_process *process = &watch->profile->processes[watched->process];
-	struct buffer command;
-
-	buffer_init(&command);
-	if (!proc_command_line(watched->pid, &command) && command.bytes) {
-		if (command.length > COMMAND_BYTES_MAX) {
-			command.length = COMMAND_BYTES_MAX;
-			buffer_string(&command, "…");
-		}
-		process->command =
-			intern_add(watch->profile->strings, command.bytes, command.length);
-	}
-	buffer_release(&command);
-	process->python = profile_string(watch->profile, version);
-	process->probes = profile_string(watch->profile, "sample");
-}
-
-/*
- * An address that named a code object once names it until its end. Where ends are not seen, or not
- * yet, every sample reads each frame's code object anew and compares.
- */
-static void deaths_watch(struct watch *watch, struct python_process *process, uint32_t serial)
-{
-	uint64_t offset = 0;
-	int error;
-
-	error = python_code_death_offset(process, &offset);
-	if (!error)
-		error = capture_code_deaths_watch(watch->capture, process->binary_open, offset);
-	if (!error) {
-		process->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
-		error = capture_target_update(watch->capture, process->pid, &process->target,
-					      serial);
-	}
-	if (error)
-		log_verbose("pid %d: the end of code objects cannot be seen (%s): each one is "
-			    "compared at every sample instead, which costs more",
-			    process->pid, strerror(-error));
-}
-
-/*
- * Placing a probe takes the kernel some 20 ms for each interpreter file: that is for later, one at
- * a time, so that the first samples of fifty processes do not wait for it.
- */
-static void deaths_watch_later(struct watch *watch, struct python_process *process, uint32_t serial)
-{
-	struct unseen *unseen = malloc(sizeof(*unseen));
-
-	if (!unseen) {
-		deaths_watch(watch, process, serial);
-		return;
-	}
-	*unseen = (struct unseen){ .serial = serial, .process = *process };
-	*watch->unseen_end = unseen;
-	watch->unseen_end = &unseen->next;
-}
-
-/* True when there are more. */
-static bool deaths_watch_next(struct watch *watch)
-{
-	struct unseen *unseen = watch->unseen;
-
-	if (!unseen)
-		return false;
-	watch->unseen = unseen->next;
-	if (!watch->unseen)
-		watch->unseen_end = &watch->unseen;
-	deaths_watch(watch, &unseen->process, unseen->serial);
-	free(unseen);
-	return watch->unseen != NULL;
-}
-
 static int process_add(struct watch *watch, struct python_process *process, uint64_t cpu_base_ns)
 {
 	struct adding adding = { .watch = watch, .cpu_base_ns = cpu_base_ns, .start_ns = now_ns() };
@@ -279,28 +143,36 @@ static int process_add(struct watch *watch, struct python_process *process, uint
 		watch->profile->lost[DROP_PROCESS_TABLE_FULL]++;
 		return error;
 	}
-	watched = process_new(watch, serial, process->pid, process->target.layout.minor);
+	watched = watched_process_add(&watch->processes, serial, process->pid,
+				      process->target.layout.minor);
 	if (!watched)
 		return -ENOMEM;
-	process_describe(watch, watched, process->version);
-	if (probes)
-		watch->profile->processes[watched->process].probes =
-			profile_string(watch->profile, probes);
+	watched_process_describe(&watch->processes, watched, process->version,
+				 probes ? probes : "sample");
 	adding.process = watched;
 	error = proc_each_thread(process->pid, thread_add, &adding);
-	deaths_watch_later(watch, process, serial);
+	watch_deaths_later(&watch->deaths, process, serial);
 	log_verbose("pid %d: CPython %s in %s", process->pid, process->version, process->binary);
 	return error == -ENOMEM ? error : 0;
+}
+
+static const struct watched_process *living_find(const struct watch *watch, pid_t pid)
+{
+	for (uint32_t i = 0; i < watch->processes.count; i++) {
+		const struct watched_process *process = &watch->processes.array[i];
+
+		if (process->pid == pid && !process->ended)
+			return process;
+	}
+	return NULL;
 }
 
 static int add_based(struct watch *watch, pid_t pid, struct python_process *process,
 		     uint64_t cpu_base_ns)
 {
 	/* Twice: what BPF found and what we were told may be the same process. */
-	for (uint32_t i = 0; i < watch->process_count; i++) {
-		if (watch->processes[i].pid == pid && !watch->processes[i].ended)
-			return 0;
-	}
+	if (living_find(watch, pid))
+		return 0;
 	python_inspect(watch->cache, pid, process);
 	if (process->verdict != PYTHON_KNOWN)
 		return -EAGAIN;
@@ -312,107 +184,46 @@ int watch_add(struct watch *watch, pid_t pid, struct python_process *process)
 	return add_based(watch, pid, process, UINT64_MAX);
 }
 
-static struct expected *expected_find(struct watch *watch, pid_t pid)
-{
-	for (size_t i = 0; i < watch->expected_count; i++) {
-		if (watch->expected[i].pid == pid)
-			return &watch->expected[i];
-	}
-	return NULL;
-}
-
-static int expected_add(struct watch *watch, pid_t pid, uint64_t cpu_base_ns, uint64_t patience_ns)
-{
-	struct expected *array;
-	uint64_t now = now_ns();
-
-	array = reallocarray(watch->expected, watch->expected_count + 1, sizeof(*array));
-	if (!array)
-		return -ENOMEM;
-	watch->expected = array;
-	array[watch->expected_count++] = (struct expected){
-		.pid = pid,
-		.cpu_base_ns = cpu_base_ns,
-		.since_ns = now,
-		.next_ns = now,
-		.wait_ns = EXPECT_FIRST_NS,
-		.patience_ns = patience_ns,
-	};
-	return 0;
-}
-
 int watch_expect(struct watch *watch, pid_t pid, uint64_t cpu_base_ns)
 {
-	struct expected *expected = expected_find(watch, pid);
-
-	if (!expected)
-		return expected_add(watch, pid, cpu_base_ns, EXPECT_PYTHON_NS);
-	/* An exec: a new program, a new chance. */
-	if (cpu_base_ns != UINT64_MAX)
-		expected->cpu_base_ns = cpu_base_ns;
-	expected->since_ns = now_ns();
-	expected->next_ns = expected->since_ns;
-	expected->wait_ns = EXPECT_FIRST_NS;
-	expected->patience_ns = EXPECT_PYTHON_NS;
-	return 0;
+	return expected_add(&watch->expected, pid, cpu_base_ns, EXPECTED_PATIENCE_NS, now_ns());
 }
 
 /* One look: the kernel side asks again, at growing intervals, for as long as it runs. */
 static int on_process_new(struct watch *watch, pid_t pid)
 {
-	return expected_find(watch, pid) ? 0 : expected_add(watch, pid, UINT64_MAX, 0);
+	if (expected_find(&watch->expected, pid))
+		return 0;
+	return expected_add(&watch->expected, pid, UINT64_MAX, 0, now_ns());
 }
 
-/* True when there is no more to expect of it. */
-static bool expected_try(struct watch *watch, struct expected *expected, uint64_t now)
+static enum expected_look on_look(void *arg, const struct expected *expected)
 {
 	struct python_process process;
-	int error = add_based(watch, expected->pid, &process, expected->cpu_base_ns);
-	uint64_t patience_ns = expected->patience_ns;
+	int error = add_based(arg, expected->pid, &process, expected->cpu_base_ns);
 
 	if (error != -EAGAIN)
-		return true;
+		return EXPECTED_OVER;
 	switch (process.verdict) {
 	case PYTHON_UNSUPPORTED:
 	case PYTHON_DENIED:
 		log_warn("pid %d: %s", expected->pid, process.reason);
-		return true;
+		return EXPECTED_OVER;
 	case PYTHON_GONE:
-		return true;
+		return EXPECTED_OVER;
 	case PYTHON_STARTING:
-		patience_ns = EXPECT_STARTING_NS;
-		break;
+		return EXPECTED_STARTING;
 	default:
-		break;
+		return EXPECTED_NOT_YET;
 	}
-	expected->next_ns = now + expected->wait_ns;
-	expected->wait_ns += expected->wait_ns / 2;
-	if (expected->wait_ns > EXPECT_LAST_NS)
-		expected->wait_ns = EXPECT_LAST_NS;
-	return now - expected->since_ns >= patience_ns;
 }
 
 int watch_retry(struct watch *watch)
 {
-	bool more = deaths_watch_next(watch);
-	uint64_t now = now_ns(), next_ns = UINT64_MAX;
-	size_t kept = 0;
+	bool more = watch_deaths_next(&watch->deaths);
+	int next_ms = expected_retry(&watch->expected, now_ns(), on_look, watch);
 
-	for (size_t i = 0; i < watch->expected_count; i++) {
-		struct expected expected = watch->expected[i];
-
-		if (expected.next_ns <= now && expected_try(watch, &expected, now))
-			continue;
-		if (expected.next_ns < next_ns)
-			next_ns = expected.next_ns;
-		watch->expected[kept++] = expected;
-	}
-	watch->expected_count = kept;
-	if (more)
-		return 0;
-	if (next_ns == UINT64_MAX)
-		return -1;
-	return next_ns <= now ? 0 : (int)((next_ns - now) / 1000000) + 1;
+	return more ? 0 : next_ms;
 }
 
 /* ---- ends ---- */
@@ -420,7 +231,8 @@ int watch_retry(struct watch *watch)
 /* What a thread used up to its very end, which its exit could not know. */
 static void on_thread_free(struct watch *watch, const struct record_process *record)
 {
-	struct watched_process *process = process_of(watch, record->header.serial);
+	struct watched_process *process =
+		watched_process_find(&watch->processes, record->header.serial);
 	struct watched_thread *thread =
 		watched_thread_find(&watch->threads, record->header.serial, record->header.tid);
 
@@ -440,7 +252,8 @@ static void on_thread_free(struct watch *watch, const struct record_process *rec
 
 static void on_thread_exit(struct watch *watch, const struct record_process *record)
 {
-	struct watched_process *process = process_of(watch, record->header.serial);
+	struct watched_process *process =
+		watched_process_find(&watch->processes, record->header.serial);
 	struct watched_thread *thread;
 
 	if (!process)
@@ -468,6 +281,7 @@ static void process_end(struct watch *watch, struct watched_process *process, ui
 	if (process->ended)
 		return;
 	process->ended = true;
+	process->ended_ns = now_ns();
 	for (uint32_t i = 0; i < watch->threads.count; i++) {
 		struct watched_thread *thread = &watch->threads.array[i];
 
@@ -479,20 +293,24 @@ static void process_end(struct watch *watch, struct watched_process *process, ui
 
 static void on_process_exit(struct watch *watch, const struct record_process *record)
 {
-	struct watched_process *process = process_of(watch, record->header.serial);
+	struct watched_process *process =
+		watched_process_find(&watch->processes, record->header.serial);
 	struct profile_process *row;
 
 	if (!process)
 		return;
 	row = &watch->profile->processes[process->process];
-	row->exited = true;
-	row->exit_status = record->exit_code;
+	if (!process->shares_row) {
+		row->exited = true;
+		row->exit_status = record->exit_code;
+	}
 	process_end(watch, process, record->header.time_ns, 0);
 }
 
 static int on_exec(struct watch *watch, const struct record_process *record)
 {
-	struct watched_process *process = process_of(watch, record->header.serial);
+	struct watched_process *process =
+		watched_process_find(&watch->processes, record->header.serial);
 
 	if (process)
 		process_end(watch, process, record->header.time_ns, record->cpu_ns);
@@ -502,17 +320,18 @@ static int on_exec(struct watch *watch, const struct record_process *record)
 const struct watched_process *watch_found(struct watch *watch, const struct record_process *record,
 					  const struct python_process *like)
 {
-	const struct expected *expected = expected_find(watch, record->header.pid);
+	const struct expected *expected = expected_find(&watch->expected, record->header.pid);
 	uint64_t cpu_base_ns = expected ? expected->cpu_base_ns : UINT64_MAX;
-	struct watched_process *process = process_of(watch, record->header.serial);
+	struct watched_process *process =
+		watched_process_find(&watch->processes, record->header.serial);
 
 	if (process)
 		return process;
-	process = process_new(watch, record->header.serial, record->header.pid,
-			      like->target.layout.minor);
+	process = watched_process_add(&watch->processes, record->header.serial, record->header.pid,
+				      like->target.layout.minor);
 	if (!process)
 		return NULL;
-	process_describe(watch, process, like->version);
+	watched_process_describe(&watch->processes, process, like->version, "sample");
 	if (!thread_new(watch, process, record->header.tid,
 			cpu_base_ns == UINT64_MAX ? record->cpu_ns : cpu_base_ns,
 			record->header.time_ns))
@@ -522,19 +341,19 @@ const struct watched_process *watch_found(struct watch *watch, const struct reco
 
 static int on_fork(struct watch *watch, const struct record_process *record)
 {
-	const struct watched_process *parent = process_of(watch, record->parent_serial);
+	const struct watched_process *parent =
+		watched_process_find(&watch->processes, record->parent_serial);
 	struct watched_process *process;
-	struct profile_process row;
+	uint32_t like;
 
 	if (!parent)
-		return 0; /* a followed process that is no Python (yet): its exec will tell */
-	row = watch->profile->processes[parent->process];
-	process = process_new(watch, record->header.serial, record->header.pid, parent->minor);
+		return 0;	/* a followed process that is no Python (yet): its exec will tell */
+	like = parent->process; /* adding may move them */
+	process = watched_process_add(&watch->processes, record->header.serial, record->header.pid,
+				      parent->minor);
 	if (!process)
 		return -ENOMEM;
-	watch->profile->processes[process->process].command = row.command;
-	watch->profile->processes[process->process].python = row.python;
-	watch->profile->processes[process->process].probes = row.probes;
+	watched_process_describe_as(&watch->processes, process, like);
 	if (!thread_new(watch, process, record->header.pid, 0, record->header.time_ns))
 		return -ENOMEM;
 	return 0;
@@ -569,7 +388,7 @@ uint32_t watch_thread(struct watch *watch, uint32_t serial, pid_t tid, uint64_t 
 	struct watched_process *process;
 
 	if (!thread) {
-		process = process_of(watch, serial);
+		process = watched_process_find(&watch->processes, serial);
 		if (!process)
 			return PROFILE_NONE;
 		/* Born while watched: all its CPU time counts. */
@@ -585,19 +404,19 @@ uint32_t watch_unfreed_count(const struct watch *watch)
 
 uint32_t watch_living_count(const struct watch *watch)
 {
-	uint32_t count = watch->expected_count;
+	uint32_t count = watch->expected.count;
 
-	for (uint32_t i = 0; i < watch->process_count; i++)
-		count += !watch->processes[i].ended;
+	for (uint32_t i = 0; i < watch->processes.count; i++)
+		count += !watch->processes.array[i].ended;
 	return count;
 }
 
 uint64_t watch_cpu_ns(struct watch *watch)
 {
-	uint64_t sum_ns = 0, cpu_ns;
+	uint64_t sum_ns = watch->processes.cpu_forgotten_ns, cpu_ns;
 
-	for (uint32_t i = 0; i < watch->process_count; i++)
-		sum_ns += watch->processes[i].cpu_ended_ns;
+	for (uint32_t i = 0; i < watch->processes.count; i++)
+		sum_ns += watch->processes.array[i].cpu_ended_ns;
 	for (uint32_t i = 0; i < watch->threads.count; i++) {
 		const struct watched_thread *thread = &watch->threads.array[i];
 
@@ -608,13 +427,34 @@ uint64_t watch_cpu_ns(struct watch *watch)
 	return sum_ns;
 }
 
-/* Its leader may have ended while other threads go on. */
-static bool process_gone(pid_t pid)
+/* Its rows stay; what would find them by a record does not. */
+static void process_forget(struct watch *watch, struct watched_process *process)
 {
-	struct proc_stat stat;
-	int error = proc_stat_read(pid, &stat);
+	struct watched_threads *threads = &watch->threads;
 
-	return error == -ESRCH || (!error && proc_stat_is_dead(&stat) && stat.thread_count <= 1);
+	for (uint32_t i = 0; i < threads->count; i++) {
+		if (threads->array[i].serial == process->serial)
+			watched_thread_forget(threads, &threads->array[i]);
+	}
+	watched_process_forget(&watch->processes, process);
+}
+
+static void process_sweep(struct watch *watch, struct watched_process *process, uint64_t now)
+{
+	if (process->ended) {
+		if (process->serial && now - process->ended_ns > FORGET_AFTER_NS)
+			process_forget(watch, process);
+		return;
+	}
+	if (!watched_process_is_gone(process))
+		return;
+	/* The record of its end may still be in the ring: by the next sweep it is not. */
+	if (process->gone) {
+		process_end(watch, process, now, 0);
+		if (!living_find(watch, process->pid))
+			capture_target_remove(watch->capture, process->pid);
+	}
+	process->gone = true;
 }
 
 void watch_sweep(struct watch *watch)
@@ -625,22 +465,10 @@ void watch_sweep(struct watch *watch)
 	if (now - watch->swept_ns < SWEEP_PERIOD_NS)
 		return;
 	watch->swept_ns = now;
-	for (uint32_t i = 0; i < watch->process_count && looks; i++) {
-		struct watched_process *process;
-
-		watch->sweep_next = (watch->sweep_next + 1) % watch->process_count;
-		process = &watch->processes[watch->sweep_next];
-		if (process->ended)
-			continue;
-		looks--;
-		if (!process_gone(process->pid))
-			continue;
-		/* The record of its end may still be in the ring: by the next sweep it is not. */
-		if (process->gone) {
-			capture_target_remove(watch->capture, process->pid);
-			process_end(watch, process, now, 0);
-		}
-		process->gone = true;
+	for (uint32_t i = 0; i < watch->processes.count && looks; i++) {
+		watch->sweep_next = (watch->sweep_next + 1) % watch->processes.count;
+		looks -= !watch->processes.array[watch->sweep_next].ended;
+		process_sweep(watch, &watch->processes.array[watch->sweep_next], now);
 	}
 }
 
@@ -666,11 +494,11 @@ void watch_finish(struct watch *watch)
 {
 	struct adding adding = { .watch = watch, .start_ns = now_ns() };
 
-	for (uint32_t i = 0; i < watch->process_count; i++) {
-		if (watch->processes[i].ended)
+	for (uint32_t i = 0; i < watch->processes.count; i++) {
+		if (watch->processes.array[i].ended)
 			continue;
-		adding.process = &watch->processes[i];
+		adding.process = &watch->processes.array[i];
 		proc_each_thread(adding.process->pid, thread_finish, &adding);
-		process_end(watch, &watch->processes[i], adding.start_ns, 0);
+		process_end(watch, &watch->processes.array[i], adding.start_ns, 0);
 	}
 }

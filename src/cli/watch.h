@@ -11,22 +11,12 @@
 #include <stdint.h>
 
 #include "capture/capture.h"
+#include "cli/watch_processes.h"
 #include "decode/event.h"
 #include "model/profile.h"
 #include "python/python.h"
 
 struct watch;
-
-struct watched_process {
-	uint32_t serial;
-	pid_t pid;
-	uint32_t process;   /* of the profile */
-	unsigned int minor; /* of its CPython */
-	uint32_t thread_rows;
-	bool gone; /* seen dead, though nobody told its end */
-	bool ended;
-	uint64_t cpu_ended_ns; /* CPU time of threads that ended while watched */
-};
 
 /* NULL: out of memory. `capture` and `profile` must outlive it. */
 struct watch *watch_new(struct capture *capture, struct profile *profile);
@@ -68,6 +58,7 @@ uint32_t watch_thread(struct watch *watch, uint32_t serial, pid_t tid, uint64_t 
 /*
  * Once a second, whatever it is called: finds processes that have ended without a record of it,
  * because it was lost or they ended while they were being added. Else they would be waited for.
+ * What ended long ago is forgotten, its rows of the profile excepted.
  */
 void watch_sweep(struct watch *watch);
 

@@ -7,8 +7,6 @@
 
 #include "proc/thread.h"
 
-enum { THREAD_ROWS_MAX = 4096 /* of a process; later threads share one row */ };
-
 int watched_threads_init(struct watched_threads *threads, struct profile *profile)
 {
 	*threads = (struct watched_threads){ .profile = profile, .by_tid = map64_new() };
@@ -39,7 +37,7 @@ static uint32_t thread_row(struct watched_threads *threads, const struct watched
 	uint32_t row;
 	char name[64];
 
-	if (*rows >= THREAD_ROWS_MAX) {
+	if (*rows >= WATCHED_THREAD_ROWS_MAX) {
 		row = profile_add_thread(threads->profile, process, 0);
 		if (row != PROFILE_NONE)
 			threads->profile->threads[row].name =

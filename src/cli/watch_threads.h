@@ -13,6 +13,8 @@
 #include "base/map64.h"
 #include "model/profile.h"
 
+enum { WATCHED_THREAD_ROWS_MAX = 4096 /* of a process; later threads share one row */ };
+
 struct watched_thread {
 	uint32_t serial;
 	pid_t pid, tid;

@@ -77,6 +77,14 @@ class ProcessTest(live.LiveTest):
         seen_s = profile.share("child_work", "total") * profile.weight / 1e9
         self.assertAlmostEqual(seen_s / expected_s, 1, delta=0.15)
 
+    @for_each(lambda: few_pythons()[-2:])
+    @live.measures
+    def test_threads_that_leave_at_once_keep_their_cpu_time(self, python):
+        target, profile, facts = self.watch_procs(python, "leave")
+        seen_s = sum(t["cpu_ns"] for t in profile.report["targets"] if t["pid"] != target.pid) / 1e9
+        # A thread that is forgotten has used some 10 ms.
+        self.assertAlmostEqual(seen_s, facts["cpu_s"], delta=0.008)
+
     @for_each(few_pythons)
     @live.measures
     def test_target_that_exits_ends_the_run(self, python):

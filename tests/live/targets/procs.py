@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Usage: procs.py fork|pool|exec|short|exit [ARG...].
+"""Usage: procs.py fork|pool|exec|short|leave|exit [ARG...].
 
 fork: a child forked after half a second burns in child_work(), the parent in parent_work(), 1 s each.
 pool: the same by multiprocessing, start method ARG.
 exec: the child forked after half a second becomes another Python, ARG..., that burns on its own.
 short: after 0.7 s, a child after the other for 2 s, each burning 30 ms in child_work().
+leave: children with eight threads that all burn outside the GIL when the process is ended.
 exit: burns for a second, then exits with status 7.
 """
+import hashlib
 import multiprocessing
 import os
+import resource
 import sys
+import threading
 import time
 
 import known
@@ -76,6 +80,25 @@ def short():
     return {"children": children}
 
 
+def burn():
+    while True:
+        hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 5000)
+
+
+def leave_child():
+    for _ in range(8):
+        threading.Thread(target=burn, daemon=True).start()
+    time.sleep(0.03)
+
+
+def leave():
+    parent_work(0.7)
+    for _ in range(40):
+        wait_child(fork_child(leave_child))
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"cpu_s": usage.ru_utime + usage.ru_stime}
+
+
 def exit_():
     parent_work(1)
     known.done()
@@ -84,7 +107,8 @@ def exit_():
 
 def main():
     known.ready()
-    function = {"fork": fork, "pool": pool, "exec": exec_, "short": short, "exit": exit_}
+    function = {"fork": fork, "pool": pool, "exec": exec_, "short": short, "leave": leave,
+                "exit": exit_}
     known.done(**function[sys.argv[1]](*sys.argv[2:]))
 
 
