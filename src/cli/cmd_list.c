@@ -2,10 +2,11 @@
 /*
  * `pybpfprof list`:
  *
- *	PID   VERSION  BUILD            USER  CONTAINER     PROBES              COMMAND
- *	812   3.11.2   static stripped  root  -             sample usdt:gc,...  python3 app.py
- *	4242  3.13.0   shared           www   3f4e5d6c7b8a  sample              gunicorn: worker
- *	5050  2.7.18   -                www   -             -                   python2 old.py
+ *	PID   VERSION  BUILD            USER  CONTAINER     CALLS     PROBES              COMMAND
+ *	812   3.11.2   static stripped  root  -             dispatch  sample usdt:gc,...  python3 app.py
+ *	4242  3.13.0   shared           www   3f4e5d6c7b8a  none      sample              gunicorn: wor...
+ *	      no exact calls: built with tail calls, which have no dispatch table
+ *	5050  2.7.18   -                www   -             -         -                   python2 old.py
  *	      not profilable: CPython 2.7 is not known
  */
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/ways.h"
 #include "proc/process.h"
 #include "python/python.h"
 
@@ -37,17 +39,19 @@ enum list_column {
 	LIST_BUILD,
 	LIST_USER,
 	LIST_CONTAINER,
+	LIST_CALLS,
 	LIST_PROBES,
 	LIST_COMMAND,
 	LIST_COLUMN_COUNT
 };
 
 static const char *const column_titles[LIST_COLUMN_COUNT] = {
-	"PID", "VERSION", "BUILD", "USER", "CONTAINER", "PROBES", "COMMAND",
+	"PID", "VERSION", "BUILD", "USER", "CONTAINER", "CALLS", "PROBES", "COMMAND",
 };
 
 struct list_row {
 	struct python_process python;
+	struct way_choice way; /* of a process that can be profiled */
 	uid_t uid;
 	char user[64];
 	char container[128];
@@ -139,7 +143,7 @@ static void note_denied(struct list *list, const struct python_process *python)
 	memcpy(list->denied_reason, python->reason, sizeof(list->denied_reason));
 }
 
-static int look_at(struct list *list, struct python_cache *cache, pid_t pid)
+static int look_at(struct list *list, struct python_cache *cache, struct ways *ways, pid_t pid)
 {
 	struct list_row *row = calloc(1, sizeof(*row));
 	int err = 0;
@@ -154,7 +158,10 @@ static int look_at(struct list *list, struct python_cache *cache, pid_t pid)
 	case PYTHON_UNSUPPORTED:
 		list->looked_count++;
 		describe(row);
-		err = keep_row(list, row);
+		if (row->python.verdict == PYTHON_KNOWN)
+			err = ways_choose(ways, &row->python, &row->way);
+		if (!err)
+			err = keep_row(list, row);
 		if (!err)
 			return 0;
 		break;
@@ -175,15 +182,14 @@ static int look_at(struct list *list, struct python_cache *cache, pid_t pid)
 static int list_gather(struct list *list)
 {
 	struct python_cache *cache = python_cache_new();
-	int err;
+	struct ways *ways = ways_new();
+	int err = cache && ways ? proc_each(keep_pid, list) : -ENOMEM;
 
-	if (!cache)
-		return -ENOMEM;
-	err = proc_each(keep_pid, list);
 	if (!err && list->pid_count)
 		qsort(list->pids, list->pid_count, sizeof(*list->pids), compare_pids);
 	for (size_t i = 0; !err && i < list->pid_count; i++)
-		err = look_at(list, cache, list->pids[i]);
+		err = look_at(list, cache, ways, list->pids[i]);
+	ways_free(ways);
 	python_cache_free(cache);
 	return err;
 }
@@ -280,6 +286,10 @@ static void append_cell(struct buffer *out, const struct list_row *row, enum lis
 	case LIST_CONTAINER:
 		text_append_safe(out, row->container, strnlen(row->container, CONTAINER_SHORT));
 		break;
+	case LIST_CALLS:
+		if (python->verdict == PYTHON_KNOWN)
+			buffer_string(out, row->way.name ? row->way.name : "none");
+		break;
 	case LIST_PROBES:
 		if (python->verdict == PYTHON_KNOWN)
 			append_words(out, probe_words(python));
@@ -352,6 +362,15 @@ static size_t fit(size_t widths[LIST_COMMAND], size_t columns)
 	return COMMAND_COLUMNS_MIN + (columns > needed ? columns - needed : 0);
 }
 
+/* A line of its own, below the process that it is about. */
+static void append_reason(struct buffer *out, const size_t widths[LIST_COMMAND], const char *what,
+			  const char *reason)
+{
+	buffer_printf(out, "%*s%s: ", (int)widths[LIST_PID] + 2, "", what);
+	text_append_safe(out, reason, strlen(reason));
+	buffer_byte(out, '\n');
+}
+
 /* `columns` 0: no terminal, nothing is cut. */
 static void append_table(struct buffer *out, const struct list *list, uint32_t columns)
 {
@@ -380,11 +399,10 @@ static void append_table(struct buffer *out, const struct list *list, uint32_t c
 				text_append_fitted(out, cell.bytes, room);
 		}
 		buffer_byte(out, '\n');
-		if (row->python.verdict != PYTHON_KNOWN) {
-			buffer_printf(out, "%*snot profilable: ", (int)widths[LIST_PID] + 2, "");
-			text_append_safe(out, row->python.reason, strlen(row->python.reason));
-			buffer_byte(out, '\n');
-		}
+		if (row->python.verdict != PYTHON_KNOWN)
+			append_reason(out, widths, "not profilable", row->python.reason);
+		else if (!row->way.name)
+			append_reason(out, widths, "no exact calls", row->way.reason);
 	}
 	if (buffer_error(&cell) && !out->error)
 		out->error = buffer_error(&cell);
@@ -431,6 +449,10 @@ static void append_json_row(struct buffer *out, const struct list_row *row)
 	append_json_or_null(out, "container", row->container);
 	buffer_string(out, ", ");
 	append_json_words(out, "probes", known ? probe_words(python) : none);
+	buffer_string(out, ", ");
+	append_json_or_null(out, "plan", row->way.name);
+	buffer_string(out, ", ");
+	append_json_or_null(out, "plan_reason", row->way.reason);
 	buffer_string(out, ", ");
 	append_json_or_null(out, "command", row->command.bytes);
 	buffer_string(out, " }");

@@ -2,10 +2,37 @@
 """Which processes are Python: list, doctor, and interpreters in odd places."""
 import os
 import shutil
+import struct
 import subprocess
 
 import live
 from live import for_each
+
+SHT_DYNSYM = 11
+SYMBOL_BYTES = 24
+
+
+def plan_of(python):
+    """How its calls are seen: Debian 11's builds have CPython's own probes, older ones none."""
+    if python.minor >= 11:
+        return "dispatch"
+    return "usdt" if python.root else "eval"
+
+
+def symbol_empty(path, name):
+    """Sets the size of an exported symbol to 0."""
+    with open(path, "r+b") as elf:
+        content = elf.read()
+        table, entry_bytes, count = struct.unpack_from("<40xQ10xHH", content)
+        sections = [struct.unpack_from("<IIQQQQII", content, table + i * entry_bytes)
+                    for i in range(count)]
+        _, _, _, _, at, size, link, _ = next(s for s in sections if s[1] == SHT_DYNSYM)
+        strings = sections[link][4]
+        for symbol in range(at, at + size, SYMBOL_BYTES):
+            start = strings + struct.unpack_from("<I", content, symbol)[0]
+            if content[start:start + len(name) + 1] == name + b"\0":
+                elf.seek(symbol + 16)
+                elf.write(bytes(8))
 
 
 class InspectTest(live.LiveTest):
@@ -28,8 +55,10 @@ class InspectTest(live.LiveTest):
             self.assertEqual("shared" in row["build"], target.python.name.startswith("pyenv"), row)
             self.assertIn("recursion.py", row["command"])
             self.assertEqual(row["user"], "root")
+            self.assertEqual((row["plan"], row["plan_reason"]), (plan_of(target.python), None))
             line = next(line for line in table if line.split()[:1] == [str(target.pid)])
             self.assertEqual(line.split()[1], target.python.version)
+            self.assertIn(plan_of(target.python), line.split())
         for target in targets:
             target.finish(self)
 
@@ -43,6 +72,43 @@ class InspectTest(live.LiveTest):
             self.assertIn(check["state"], ("ok", "degraded", "missing"))
             if check["state"] != "ok":
                 self.assertTrue(check["fix"], check)
+
+    def test_doctor_tells_the_plan_of_each_python(self):
+        targets = [self.start(python, "recursion.py", 2) for python in live.one_python_per_version()
+                   for _ in range(2)]
+        told = self.run_pybpfprof("doctor", "-f", "json").json["pythons"]
+        table = self.run_pybpfprof("doctor").stdout
+        for target in targets:
+            rows = [row for row in told if row["version"] == target.python.version
+                    and row["plan"] == plan_of(target.python)]
+            self.assertTrue(any(row["processes"] >= 2 for row in rows), target.python.name)
+            self.assertTrue(all(row["plan_reason"] is None for row in rows), rows)
+            self.assertRegex(table, r"(?m)^ok +calls +CPython %s, \d+ processes, .*: %s$" % (
+                target.python.version, plan_of(target.python)))
+        for target in targets:
+            target.finish(self)
+
+    def test_a_python_without_a_plan_says_why(self):
+        """3.9 whose evaluation function is said to have no bytes."""
+        python = next((p for p in live.pythons() if p.minor == 9 and not p.root), None)
+        if python is None:
+            self.skipTest("no Python 3.9 with a shared library")
+        home = os.path.dirname(os.path.dirname(os.path.realpath(python.path)))
+        library = self.workdir + "/libpython3.9.so.1.0"
+        shutil.copy(home + "/lib/libpython3.9.so.1.0", library)
+        symbol_empty(library, b"_PyEval_EvalFrameDefault")
+        target = self.start(python, "split.py", env=dict(os.environ, LD_LIBRARY_PATH=self.workdir))
+        row = self.listed()[target.pid]
+        self.assertEqual((row["supported"], row["plan"]), (True, None))
+        self.assertIn("evaluation function has an impossible size", row["plan_reason"])
+        self.assertIn("no exact calls: " + row["plan_reason"],
+                      self.run_pybpfprof("list").stdout)
+        told = next(row for row in self.run_pybpfprof("doctor", "-f", "json").json["pythons"]
+                    if row["binary"] == library)
+        self.assertEqual((told["plan"], told["plan_reason"]), (None, row["plan_reason"]))
+        self.assertRegex(self.run_pybpfprof("doctor").stdout,
+                         r"(?m)^degraded +calls +CPython 3\.9.*: none: .*\n +fix: sampled")
+        target.finish(self)
 
     def check_profile(self, target, file="split.py"):
         row = self.listed().get(target.pid)
