@@ -14,7 +14,7 @@ enum {
 	CALLEES_MAX = 64,
 };
 
-static int end_add(struct dispatch_loop *loop, uint32_t node)
+static int end_add(struct dispatch_loop *loop, uint32_t node, uint8_t frame)
 {
 	for (size_t i = 0; i < loop->end_count; i++) {
 		if (loop->ends[i] == node)
@@ -23,6 +23,7 @@ static int end_add(struct dispatch_loop *loop, uint32_t node)
 	if (loop->end_count == LOOP_ENDS_MAX)
 		return dispatch_refuse(loop, "Python %s: too many places seem to end a frame",
 				       loop->process->version);
+	loop->end_registers[loop->end_count] = frame;
 	loop->ends[loop->end_count++] = node;
 	return 0;
 }
@@ -57,7 +58,7 @@ static int calls_take(struct dispatch_loop *loop, uint64_t callee)
 		if (!(node->flags & GRAPH_CALL) || node->callee != callee ||
 		    !graph_set_has(&loop->raised, i))
 			continue;
-		err = end_add(loop, i);
+		err = end_add(loop, i, DISPATCH_SECOND_ARGUMENT);
 		if (err)
 			return err;
 	}
@@ -117,26 +118,34 @@ static int calls_find(struct dispatch_loop *loop, struct graph_set *cut, struct 
 /* ---- 3.11 ---- */
 
 /* cmpb $0, frame_is_entry(%frame) */
-static bool is_entry_test(struct dispatch_loop *loop, uint32_t node)
+static bool is_entry_test(struct dispatch_loop *loop, uint32_t node, uint8_t *frame)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	ZydisDecodedInstruction instruction;
 
-	return graph_decode(loop->graph, node, &instruction, operands) &&
-	       instruction.mnemonic == ZYDIS_MNEMONIC_CMP &&
-	       operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY && operands[0].size == 8 &&
-	       operands[0].mem.disp.value == loop->process->target.layout.frame_is_entry &&
-	       operands[0].mem.index == ZYDIS_REGISTER_NONE &&
-	       operands[0].mem.base != ZYDIS_REGISTER_RSP &&
-	       operands[0].mem.base != ZYDIS_REGISTER_RIP &&
-	       operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && operands[1].imm.value.u == 0;
+	if (!graph_decode(loop->graph, node, &instruction, operands) ||
+	    instruction.mnemonic != ZYDIS_MNEMONIC_CMP ||
+	    operands[0].type != ZYDIS_OPERAND_TYPE_MEMORY || operands[0].size != 8 ||
+	    operands[0].mem.disp.value != loop->process->target.layout.frame_is_entry ||
+	    operands[0].mem.index != ZYDIS_REGISTER_NONE ||
+	    operands[0].mem.base == ZYDIS_REGISTER_RSP ||
+	    operands[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE || operands[1].imm.value.u != 0)
+		return false;
+	*frame = dispatch_register(operands[0].mem.base);
+	return *frame != CALL_NO_REGISTER;
 }
 
-/* The jump that a test is for; GRAPH_NONE when it is not one that is emulated. */
-static uint32_t jump_after(const struct graph *graph, uint32_t node)
+/*
+ * The jump that a test is for; GRAPH_NONE when it is not one that is emulated. *frame becomes
+ * CALL_NO_REGISTER where the frame is not in it any more.
+ */
+static uint32_t jump_after(const struct graph *graph, uint32_t node, uint8_t *frame)
 {
-	while (node != GRAPH_NONE && graph_node(graph, node)->branch == GRAPH_NONE)
+	while (node != GRAPH_NONE && graph_node(graph, node)->branch == GRAPH_NONE) {
+		if (*frame != CALL_NO_REGISTER && graph_node(graph, node)->writes >> *frame & 1)
+			*frame = CALL_NO_REGISTER;
 		node = graph_node(graph, node)->next;
+	}
 	return node != GRAPH_NONE && graph_node(graph, node)->flags & GRAPH_EMULATED ? node :
 										       GRAPH_NONE;
 }
@@ -145,14 +154,15 @@ static int tests_find(struct dispatch_loop *loop, struct graph_set *cut, struct 
 {
 	for (uint32_t i = 0; i < graph_count(loop->graph); i++) {
 		uint32_t jump;
+		uint8_t frame;
 		int err;
 
-		if (!graph_set_has(&loop->raised, i) || !is_entry_test(loop, i))
+		if (!graph_set_has(&loop->raised, i) || !is_entry_test(loop, i, &frame))
 			continue;
-		jump = jump_after(loop->graph, i);
+		jump = jump_after(loop->graph, i, &frame);
 		if (jump == GRAPH_NONE)
 			continue;
-		err = end_add(loop, jump);
+		err = end_add(loop, jump, frame);
 		if (err)
 			return err;
 	}
@@ -167,7 +177,6 @@ int dispatch_ends_find(struct dispatch_loop *loop)
 	const bool calls = loop->process->target.layout.minor >= MINOR_CALLS;
 	struct call_site site = {
 		.kind = CALL_UNWIND,
-		.frame_register = calls ? DISPATCH_SECOND_ARGUMENT : CALL_NO_REGISTER,
 		.ip_register = CALL_NO_REGISTER,
 		.result_register = CALL_NO_REGISTER,
 		.throw_register = CALL_NO_REGISTER,
@@ -182,6 +191,7 @@ int dispatch_ends_find(struct dispatch_loop *loop)
 	/* What fails: what raising leads to and what leads to an end. */
 	for (size_t i = 0; i < loop->end_count && !err; i++) {
 		graph_reach_back(loop->graph, loop->ends[i], NULL, &loop->failing);
+		site.frame_register = loop->end_registers[i];
 		err = dispatch_site_add(loop, loop->ends[i], "unwind", &site);
 	}
 	graph_set_intersect(&loop->failing, &loop->raised);

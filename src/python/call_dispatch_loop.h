@@ -28,6 +28,7 @@ struct dispatch_loop {
 	 */
 	struct graph_set failing;
 	uint32_t ends[LOOP_ENDS_MAX]; /* emulated instructions that each ending frame passes */
+	uint8_t end_registers[LOOP_ENDS_MAX]; /* what the frame is in there */
 	size_t end_count;
 	uint64_t clear; /* 3.12+: the function that clears a frame, its second argument */
 

@@ -11,7 +11,7 @@
 enum {
 	SEGMENTS_MAX = 8,
 	BATCH_BYTES = 1 << 18,
-	SECTION_MAX_BYTES = 1 << 28,
+	SEARCHED_MAX_BYTES = 1 << 27, /* in all: an interpreter has a few MB */
 	/* 3.11, the smallest, has 183; a compiler that shares code makes a few less. */
 	DISTINCT_MIN = 120,
 };
@@ -28,6 +28,7 @@ struct search {
 
 	struct dispatch_table *out;
 	size_t found;
+	uint64_t searched_bytes;
 };
 
 static bool is_code(const struct search *search, uint64_t address)
@@ -108,15 +109,17 @@ static int section_search(struct search *search, const struct elf_section *secti
 	int err;
 
 	search->run_length = 0;
-	if (section->size > SECTION_MAX_BYTES)
+	if (section->size > SEARCHED_MAX_BYTES - search->searched_bytes)
 		return 0;
+	search->searched_bytes += section->size;
 	while (at + sizeof(*words) <= end) {
 		size_t bytes = end - at < BATCH_BYTES ? end - at : BATCH_BYTES;
 
 		bytes &= ~(size_t)7;
 		err = memory_read(search->process->pid, at + bias, words, bytes);
+		/* Sections are what the file says; the process need not have them. */
 		if (err)
-			return err;
+			return err == -EFAULT ? 0 : err;
 		for (size_t i = 0; i < bytes / sizeof(*words); i++, at += sizeof(*words))
 			word_see(search, at, words[i] - bias);
 	}
