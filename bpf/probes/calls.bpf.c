@@ -149,6 +149,19 @@ static __always_inline struct python_target *call_target_found(struct pt_regs *c
 	return call_target();
 }
 
+static __always_inline void call_thread_init(struct call_thread *thread,
+					     const struct python_target *target)
+{
+	header_fill(&thread->record.header, RECORD_CALLS, 0, target->serial);
+	thread->record.event_count = 0;
+	thread->serial = target->serial;
+	thread->sequence = 0;
+	thread->generation = 0;
+	thread->memo_off = !(target->flags & PYTHON_TARGET_DEATHS_SEEN);
+	thread->frame_code = target->layout.frame_code;
+	thread->code_tag_mask = target->layout.pointer_tag_mask;
+}
+
 /* The first hit of a thread. NULL: it is none of a target's. */
 static __always_inline struct call_thread *call_thread_begin(struct pt_regs *ctx,
 							     const struct call_site *site)
@@ -168,11 +181,7 @@ static __always_inline struct call_thread *call_thread_begin(struct pt_regs *ctx
 		calls_lost(1);
 		return NULL;
 	}
-	header_fill(&thread->record.header, RECORD_CALLS, 0, target->serial);
-	thread->serial = target->serial;
-	thread->memo_off = !(target->flags & PYTHON_TARGET_DEATHS_SEEN);
-	thread->frame_code = target->layout.frame_code;
-	thread->code_tag_mask = target->layout.pointer_tag_mask;
+	call_thread_init(thread, target);
 	return thread;
 }
 
@@ -352,6 +361,7 @@ __noinline int call_proof_send(const struct python_target *target, struct call_s
 			       __u32 site_index)
 {
 	struct record_call_proof *proof;
+	struct kernel_stats *counts;
 
 	if (!target || !scratch || !thread || !site)
 		return 0;
@@ -359,7 +369,6 @@ __noinline int call_proof_send(const struct python_target *target, struct call_s
 	header_fill(&proof->header, RECORD_CALL_PROOF, proof->header.time_ns, target->serial);
 	proof->site = site_index;
 	proof->sequence = thread->sequence;
-	proof->kind = site->kind;
 	proof->code = 0;
 	proof->ip = 0;
 	proof->code_id = 0;
@@ -373,6 +382,9 @@ __noinline int call_proof_send(const struct python_target *target, struct call_s
 	} else if (proof->frame) {
 		call_leaving_read(target, scratch, proof);
 	}
+	counts = stats_get();
+	if (counts)
+		counts->hits++;
 	/* Each costs as much as many later ones: it is to be acted upon. */
 	call_send(thread, proof, sizeof(*proof), 1, BPF_RB_FORCE_WAKEUP);
 	return 0;
@@ -412,8 +424,10 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 	struct call_scratch *scratch;
 	__u64 current, frame;
 
-	if (!target || target->serial != thread->serial)
-		return false; /* another program runs here by now */
+	if (!target)
+		return false;
+	if (target->serial != thread->serial)
+		call_thread_init(thread, target); /* another program runs here by now */
 	scratch = call_scratch_take();
 	if (!scratch) {
 		calls_lost(1);
@@ -425,11 +439,8 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 	if (scratch->stack.thread.address)
 		thread->exception_address =
 			scratch->stack.thread.address + target->layout.tstate_exception;
-	frame = current;
-	if (!entering && site->frame_register == CALL_NO_REGISTER)
-		frame = 0;
-	else if (site->frame_register != CALL_NO_REGISTER &&
-		 (site->proven || site->before_link || !entering))
+	frame = entering ? current : 0;
+	if (site->frame_register != CALL_NO_REGISTER)
 		frame = register_get(ctx, site->frame_register);
 	call_flush(thread);
 	if (thread->generation != generation)
@@ -441,6 +452,7 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 			__sync_fetch_and_sub(&thread->off_ns, off_ns);
 		scratch->proof.current_frame = current;
 		scratch->proof.frame = frame;
+		scratch->proof.kind = entering ? site->kind : call_leave_kind(ctx, site, thread);
 		registers_copy(ctx, scratch->proof.registers);
 		call_proof_send(target, scratch, thread, site, site_index);
 	}

@@ -329,16 +329,16 @@ int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_
 int capture_target_add(struct capture *capture, pid_t pid, const struct python_target *target,
 		       uint32_t *serial)
 {
+	const int fd = bpf_map__fd(capture->skeleton->maps.targets);
 	struct python_target value = *target, known;
 	uint32_t key = pid;
 	int error;
 
-	error = bpf_map_lookup_elem(bpf_map__fd(capture->skeleton->maps.targets), &key, &known);
-	if (!error && known.flags & PYTHON_TARGET_FOUND)
-		return -EEXIST;
 	value.serial = ++capture->next_serial;
-	error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.targets), &key, &value,
-				    BPF_ANY);
+	error = bpf_map_update_elem(fd, &key, &value, BPF_NOEXIST);
+	if (error == -EEXIST && !bpf_map_lookup_elem(fd, &key, &known) &&
+	    !(known.flags & PYTHON_TARGET_FOUND))
+		error = bpf_map_update_elem(fd, &key, &value, BPF_ANY);
 	if (!error)
 		*serial = value.serial;
 	return error;

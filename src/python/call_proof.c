@@ -98,6 +98,13 @@ static uint64_t enter_hit(struct call_proof *proof, const struct record_call_pro
 			proof->verdict = CALL_PROOF_DISPROVED;
 		return frame;
 	}
+	/*
+	 * In a sub-interpreter's frame, the thread state that is found is the first interpreter's: the
+	 * register the code has told then holds a frame, with a code object, of which it knows nothing.
+	 */
+	if (proof->site.frame_register != CALL_NO_REGISTER && frame != hit->current_frame &&
+	    !proof->site.before_link)
+		return frame;
 	proof->frame_registers &= registers_equal(hit, frame);
 	ip_judge(proof, hit);
 	proof->agreed++;
