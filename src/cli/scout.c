@@ -64,6 +64,13 @@ static bool script_interpreter(const char *path, char *out, size_t size)
 	return (size_t)snprintf(out, size, "%s", word) < size;
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 static int interpreter_find(const char *name, char *out, size_t size)
 {
 	char real[PATH_MAX], next[PATH_MAX];
@@ -80,7 +87,36 @@ static int interpreter_find(const char *name, char *out, size_t size)
 	return 0;
 }
 
-static void scout_exec(const char *path, int stdin_fd)
+/* Which program to look at, and below which root. */
+struct scout_goal {
+	const char *root; /* NULL: ours */
+	char path[PATH_MAX];
+};
+
+/*
+ * The interpreter that the command line comes down to: that of argv[0], or of the first word behind it
+ * that is one, as in `env X=1 python3 app.py`, `timeout 9 python3 ...`, `chroot DIR python3 ...`.
+ */
+static int goal_find(char *const *argv, struct scout_goal *goal)
+{
+	goal->root = NULL;
+	if (!interpreter_find(argv[0], goal->path, sizeof(goal->path)))
+		return 0;
+	if (!strcmp(base_name(argv[0]), "chroot"))
+		goal->root = argv[1];
+	for (int i = 1; argv[i]; i++) {
+		if (strncmp(base_name(argv[i]), "python", 6) != 0)
+			continue;
+		if (!goal->root)
+			return interpreter_find(argv[i], goal->path, sizeof(goal->path));
+		if ((size_t)snprintf(goal->path, sizeof(goal->path), "%s", argv[i]) <
+		    sizeof(goal->path))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+static void scout_exec(const struct scout_goal *goal, int stdin_fd)
 {
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
@@ -91,7 +127,10 @@ static void scout_exec(const char *path, int stdin_fd)
 	dup2(stdin_fd, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
-	execl(path, path, "-I", "-S", "-c", "import sys; sys.stdin.read()", (char *)NULL);
+	if (goal->root && (chroot(goal->root) || chdir("/")))
+		_exit(127);
+	execlp(goal->path, goal->path, "-I", "-S", "-c", "import sys; sys.stdin.read()",
+	       (char *)NULL);
 	_exit(127);
 }
 
@@ -112,11 +151,11 @@ static int scout_await(struct scout *scout, struct python_process *python)
 
 int scout_start(char *const *argv, struct scout **out, struct python_process *python)
 {
+	struct scout_goal goal;
 	struct scout *scout;
-	char path[PATH_MAX];
 	int error, pipe_fds[2];
 
-	error = interpreter_find(argv[0], path, sizeof(path));
+	error = goal_find(argv, &goal);
 	if (error)
 		return error;
 	scout = calloc(1, sizeof(*scout));
@@ -131,7 +170,7 @@ int scout_start(char *const *argv, struct scout **out, struct python_process *py
 	scout->stdin_fd = pipe_fds[1];
 	scout->pid = fork();
 	if (!scout->pid)
-		scout_exec(path, pipe_fds[0]);
+		scout_exec(&goal, pipe_fds[0]);
 	error = scout->pid < 0 ? -errno : 0;
 	close(pipe_fds[0]);
 	if (!error)

@@ -12,9 +12,9 @@
 struct scout;
 
 /*
- * Starts the interpreter that argv[0] names (or its first line, for a script) and waits until it is up.
- * 0 and *python as inspected; -ENOENT: argv[0] does not lead to something called python; -ETIMEDOUT,
- * -errno.
+ * Starts the interpreter that argv[0] names (or its first line, for a script), or that a program such as
+ * env, timeout or chroot is to run, and waits until it is up. 0 and *python as inspected; -ENOENT: the
+ * command line does not name something called python; -ETIMEDOUT, -errno.
  */
 int scout_start(char *const *argv, struct scout **out, struct python_process *python);
 void scout_end(struct scout *scout); /* ends the process; takes NULL */
