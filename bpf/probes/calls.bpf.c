@@ -15,12 +15,14 @@
 enum {
 	CALL_SCRATCHES = 16,
 	CALL_SCRATCH_TRIES = 8,
+	CALL_MEMO_NOTHING = 0xff,		    /* in call_memo.kind: no function is entered */
 	CODE_FLAGS_RESUMABLE = 0x20 | 0x80 | 0x200, /* generator, coroutine, async generator */
 };
 
 struct call_scratch {
 	__u32 locked;
 	__u32 reserved;
+	__u64 frame, key; /* of call_learn() */
 	struct stack_scratch stack;
 	union {
 		struct record_call_stack frames;
@@ -318,18 +320,35 @@ static __always_inline __u32 call_memo_slot(__u64 key)
 	return (key >> 1 ^ key >> 5 ^ key >> 12) & (CALL_MEMO_SLOTS - 1);
 }
 
-/* An entry whose code object is not remembered. */
+/* Whether the instruction at or right before `ip` is the site's, and enters no function. */
+static __always_inline bool call_is_skipped(const struct call_site *site, __u64 ip)
+{
+	__u16 units[2] = {};
+	__u16 unit;
+
+	if (!site->skip_mask || !ip || read_user(units, sizeof(units), ip - 2))
+		return false;
+	unit = (units[0] & 0xff) == site->opcode ? units[0] : units[1];
+	return (unit & 0xff) == site->opcode && (unit >> 8 & site->skip_mask) == site->skip_value;
+}
+
+/* An entry whose code object is not remembered: `frame` and `key` in the scratch. */
 __noinline int call_learn(const struct python_target *target, struct call_scratch *scratch,
-			  struct call_thread *thread, __u64 frame, __u64 key)
+			  struct call_thread *thread, const struct call_site *site)
 {
 	__u64 epoch = *(volatile __u64 *)&code_epoch;
 	struct call_memo *memo;
+	__u64 frame, key;
 
-	if (!target || !scratch || !thread)
+	if (!target || !scratch || !thread || !site)
 		return 0;
+	frame = scratch->frame;
+	key = scratch->key;
 	memo = &thread->memo[call_memo_slot(key)];
 	memo->key = 0;
 	call_frame_read(target, scratch, frame, &memo->code_id, &memo->kind);
+	if (site->ip_register != CALL_NO_REGISTER && call_is_skipped(site, key))
+		memo->kind = CALL_MEMO_NOTHING;
 	/* Known by its code alone, a function that can be resumed is asked each time. */
 	if (key == scratch->stack.walk.code &&
 	    (code_head_read(target, &scratch->stack.head, key) ||
@@ -482,7 +501,9 @@ static __always_inline __u32 call_code(struct call_thread *thread, const struct 
 	scratch = target ? call_scratch_take() : NULL;
 	if (!scratch)
 		return 0;
-	call_learn(target, scratch, thread, frame, key);
+	scratch->frame = frame;
+	scratch->key = key;
+	call_learn(target, scratch, thread, site);
 	call_scratch_give(scratch);
 	*kind = memo->kind;
 	return memo->code_id;
@@ -510,6 +531,9 @@ int calls__enter(struct pt_regs *ctx)
 	    !call_is_throw(ctx, site))
 		goto out;
 	if (!site->proven || thread->generation != *(volatile __u32 *)&calls_generation) {
+		if (!site->proven && site->ip_register != CALL_NO_REGISTER &&
+		    call_is_skipped(site, register_get(ctx, site->ip_register)))
+			goto out;
 		if (!call_slow(ctx, thread, site, site_index, now_ns, off_ns))
 			goto out;
 	}
@@ -517,6 +541,8 @@ int calls__enter(struct pt_regs *ctx)
 	if (site->ip_register != CALL_NO_REGISTER)
 		ip = register_get(ctx, site->ip_register);
 	code_id = call_code(thread, site, frame, ip, &kind);
+	if (kind == CALL_MEMO_NOTHING)
+		goto out;
 	if (site->kind == CALL_THROW || call_is_throw(ctx, site))
 		kind = CALL_THROW;
 	call_off_cpu_append(thread, now_ns, off_ns);

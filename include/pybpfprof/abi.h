@@ -345,7 +345,14 @@ struct call_site {
 	__u8 before_link;     /* entering: the thread state does not know the frame yet */
 	__u8 check_exception; /* leaving: the thread state tells whether by an exception */
 	__u32 call_template;  /* number of the interpreter's; CALL_NO_TEMPLATE */
-	__u32 reserved;
+	/*
+	 * Entering, where skip_mask is not 0: no function is entered if the instruction's argument says
+	 * so, (argument & skip_mask) == skip_value. 3.15 has a RESUME that only makes a generator.
+	 */
+	__u8 opcode; /* as it lies in the bytecode, at ip_register or right before it */
+	__u8 skip_mask;
+	__u8 skip_value;
+	__u8 reserved;
 	__u64 address; /* of the probed instruction in its file */
 };
 ABI_ASSERT_SIZE(struct call_site, 24);

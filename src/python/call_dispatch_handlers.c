@@ -9,6 +9,16 @@
 
 #include "python/call_dispatch_loop.h"
 
+/*
+ * 3.15 runs a generator expression's first iter() in a frame of its own, which a RESUME of this argument
+ * starts and RETURN_GENERATOR ends: no call to sys.setprofile(), and no return.
+ */
+enum {
+	MINOR_RESUME_OF_GENEXPR = 15,
+	RESUME_LOCATION_MASK = 7,
+	RESUME_AT_GENEXPR_START = 4,
+};
+
 enum { CANDIDATES_MAX = 64, STORE_AHEAD = 16 };
 
 struct search {
@@ -123,47 +133,85 @@ static uint8_t register_kept(struct search *search, uint32_t node, uint8_t reg)
 	return reg;
 }
 
+/* movq $0, frame_back(%frame), or of a register: a yield unlinks its frame, and nothing else does. */
+static uint8_t unlinked_register(struct dispatch_loop *loop, uint32_t node)
+{
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction instruction;
+
+	if (!graph_decode(loop->graph, node, &instruction, operands) ||
+	    instruction.mnemonic != ZYDIS_MNEMONIC_MOV ||
+	    operands[0].type != ZYDIS_OPERAND_TYPE_MEMORY || operands[0].size != 64 ||
+	    operands[0].mem.disp.value != loop->process->target.layout.frame_back ||
+	    operands[0].mem.index != ZYDIS_REGISTER_NONE ||
+	    operands[0].mem.base == ZYDIS_REGISTER_RSP)
+		return CALL_NO_REGISTER;
+	return dispatch_register(operands[0].mem.base);
+}
+
+/* The register by which a straight line from the handler to `node` unlinked the frame, and kept. */
+static uint8_t register_unlinked(struct search *search, uint32_t node)
+{
+	const struct graph *graph = search->loop->graph;
+	uint8_t reg = CALL_NO_REGISTER;
+
+	for (uint32_t i = search->handler; i != node; i = graph_node(graph, i)->next) {
+		uint8_t unlinked;
+
+		if (graph_node(graph, i)->next == GRAPH_NONE ||
+		    graph_node(graph, i)->branch != GRAPH_NONE)
+			return CALL_NO_REGISTER;
+		if (reg != CALL_NO_REGISTER && graph_node(graph, i)->writes >> reg & 1)
+			reg = CALL_NO_REGISTER;
+		unlinked = unlinked_register(search->loop, i);
+		if (unlinked != CALL_NO_REGISTER)
+			reg = unlinked;
+	}
+	return reg;
+}
+
 /* The register that is known to hold the frame at a node; CALL_NO_REGISTER. */
 static uint8_t frame_register(struct search *search, uint32_t node)
 {
 	const struct graph_node *at = graph_node(search->loop->graph, node);
+	uint8_t kept;
 
 	if (at->flags & GRAPH_CALL && search->loop->clear && at->callee == search->loop->clear)
 		return DISPATCH_SECOND_ARGUMENT;
-	return register_kept(search, node, search->loop->frame_register);
+	kept = register_kept(search, node, search->loop->frame_register);
+	return kept == CALL_NO_REGISTER && search->kind == OPCODE_YIELD ?
+		       register_unlinked(search, node) :
+		       kept;
 }
 
 /*
  * What starts may fail at once and has started nevertheless: the first that will do. What leaves must
- * not fail any more; better a register still holds its frame, or who else can tell which it was.
+ * not fail any more; or else the last before it cannot. A register must still hold its frame, for who
+ * else can tell which it was.
  */
 static uint32_t node_choose(struct search *search)
 {
-	uint32_t late = GRAPH_NONE, unknown = GRAPH_NONE;
+	uint32_t late = GRAPH_NONE;
 
 	for (size_t i = 0; i < search->candidate_count; i++) {
 		uint32_t node = search->candidates[i];
-		bool once, committed, known;
+		bool once, committed;
 
 		if (!is_exclusive(search, node) || !is_unavoidable(search, node))
 			continue;
 		look_behind(search, node, &once, &committed);
-		if (!once)
+		if (!once || frame_register(search, node) == CALL_NO_REGISTER)
 			continue;
-		known = frame_register(search, node) != CALL_NO_REGISTER;
-		if (search->kind == OPCODE_RESUME || (committed && known))
+		if (search->kind == OPCODE_RESUME || committed)
 			return node;
-		if (known)
-			late = node;
-		else if (committed && unknown == GRAPH_NONE)
-			unknown = node;
+		late = node;
 	}
-	return late != GRAPH_NONE ? late : unknown;
+	return late;
 }
 
 /*
  * YIELD_VALUE of 3.13 is one straight line from the table to the dispatch with nothing on it that the
- * kernel emulates. To see generators at a price is better than not at all; for what every function
+ * kernel emulates, or only where its frame is in no register any more. To see generators at a price is better than not at all; for what every function
  * passes it is not.
  */
 static uint32_t node_to_step(struct search *search)
@@ -249,8 +297,14 @@ static int handler_find(struct search *search, const struct opcode *opcode,
 		.ip_register = CALL_NO_REGISTER,
 		.result_register = CALL_NO_REGISTER,
 		.throw_register = CALL_NO_REGISTER,
+		.opcode = (uint8_t)opcode->number,
 	};
 	uint32_t node;
+
+	if (kind == CALL_ENTER && loop->opcodes->minor >= MINOR_RESUME_OF_GENEXPR) {
+		site.skip_mask = RESUME_LOCATION_MASK;
+		site.skip_value = RESUME_AT_GENEXPR_START;
+	}
 
 	search->handler = graph_find(loop->graph, loop->table.handlers[opcode->number]);
 	candidates_find(search, queue);

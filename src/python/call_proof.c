@@ -77,15 +77,21 @@ static void proof_conclude(struct call_proof *proof)
 	if (proof->agreed < CALL_PROOF_HITS)
 		return;
 	/* More different functions are waited for, not for ever: a loop of one has no others. */
-	if (proof->ip_registers && proof->ip_count < CALL_PROOF_IPS &&
+	if (proof->site.ip_register == CALL_NO_REGISTER && proof->ip_registers &&
+	    proof->ip_count < CALL_PROOF_IPS &&
 	    proof->agreed < 8 * CALL_PROOF_HITS)
 		return;
 	if (proof->site.frame_register == CALL_NO_REGISTER ||
 	    !(proof->frame_registers >> proof->site.frame_register & 1))
 		proof->site.frame_register = register_best(proof->frame_registers);
+	/* What the code has told needs no more than not to be contradicted. */
+	if (proof->site.ip_register != CALL_NO_REGISTER &&
+	    proof->ip_registers >> proof->site.ip_register & 1)
+		goto proven;
 	proof->site.ip_register = proof->ip_count >= CALL_PROOF_IPS ?
 					  register_best(proof->ip_registers) :
 					  CALL_NO_REGISTER;
+proven:
 	proof->site.proven = 1;
 	proof->verdict = CALL_PROOF_PROVEN;
 }
