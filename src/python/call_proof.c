@@ -78,8 +78,7 @@ static void proof_conclude(struct call_proof *proof)
 		return;
 	/* More different functions are waited for, not for ever: a loop of one has no others. */
 	if (proof->site.ip_register == CALL_NO_REGISTER && proof->ip_registers &&
-	    proof->ip_count < CALL_PROOF_IPS &&
-	    proof->agreed < 8 * CALL_PROOF_HITS)
+	    proof->ip_count < CALL_PROOF_IPS && proof->agreed < 8 * CALL_PROOF_HITS)
 		return;
 	if (proof->site.frame_register == CALL_NO_REGISTER ||
 	    !(proof->frame_registers >> proof->site.frame_register & 1))

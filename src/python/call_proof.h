@@ -19,13 +19,13 @@ enum call_proof_verdict {
 };
 
 enum {
-	CALL_PROOF_HITS = 24,	   /* that agree, before a site is believed */
+	CALL_PROOF_HITS = 24,	    /* that agree, before a site is believed */
 	CALL_PROOF_STRANGERS = 400, /* leaving frames nobody saw enter, before a site is given up */
-	CALL_PROOF_IPS = 4,	   /* different code objects before a register is said to tell them */
+	CALL_PROOF_IPS = 4, /* different code objects before a register is said to tell them */
 };
 
 struct call_proof {
-	struct call_site site; /* registers are filled in as they are proven */
+	struct call_site site;	  /* registers are filled in as they are proven */
 	uint16_t frame_registers; /* bit n: register n has always held the frame */
 	uint16_t ip_registers;	  /* has always been at the same distance from the frame's ip */
 	int64_t ip_distance[ABI_REGISTERS];
