@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -70,17 +71,49 @@ static int sites_attach_at_once(struct capture *capture, struct called_file *fil
 	return probes.count ? uprobe_multi_attach(&probes, &file->multi_fds[enter]) : 0;
 }
 
-static void file_detach(struct called_file *file)
+static void *fd_close(void *arg)
+{
+	close(*(const int *)arg);
+	return NULL;
+}
+
+/*
+ * Closing a link takes its probes away at once, and then waits for a twentieth of a second or two until
+ * nobody can be in them any more. Other probes are not to fire for so long: each link has a thread
+ * that waits, and file_detach_end() waits for these.
+ */
+static void file_detach_begin(struct called_file *file)
 {
 	for (int i = 0; i < 2; i++) {
-		if (file->multi_fds[i] >= 0)
+		struct closing *closing = &file->closings[i];
+
+		if (file->multi_fds[i] < 0)
+			continue;
+		closing->waits =
+			!pthread_create(&closing->thread, NULL, fd_close, &file->multi_fds[i]);
+		if (!closing->waits)
 			close(file->multi_fds[i]);
-		file->multi_fds[i] = -1;
 	}
 	for (size_t i = 0; i < file->plan.site_count; i++) {
 		bpf_link__destroy(file->links[i]);
 		file->links[i] = NULL;
 	}
+}
+
+static void file_detach_end(struct called_file *file)
+{
+	for (int i = 0; i < 2; i++) {
+		if (file->closings[i].waits)
+			pthread_join(file->closings[i].thread, NULL);
+		file->closings[i].waits = false;
+		file->multi_fds[i] = -1;
+	}
+}
+
+static void file_detach(struct called_file *file)
+{
+	file_detach_begin(file);
+	file_detach_end(file);
 }
 
 static int file_attach(struct capture *capture, struct called_file *file)
@@ -295,7 +328,11 @@ void capture_calls_detach(struct capture *capture)
 	capture->calls_away = true;
 	for (size_t i = 0; i < capture->called_count; i++) {
 		if (!capture->called[i]->retired)
-			file_detach(capture->called[i]);
+			file_detach_begin(capture->called[i]);
+	}
+	for (size_t i = 0; i < capture->called_count; i++) {
+		if (!capture->called[i]->retired)
+			file_detach_end(capture->called[i]);
 	}
 }
 

@@ -295,7 +295,7 @@ void capture_free(struct capture *capture)
 	capture_calls_release(capture);
 	free(capture->links);
 	free(capture->watched);
-	ring_buffer__free(capture->ring);
+	capture_ring_release(capture);
 	pybpfprof_bpf__destroy(capture->skeleton);
 	free(capture);
 }
@@ -387,6 +387,12 @@ int capture_drain(struct capture *capture, int timeout_ms, int other_fd,
 	/* Not ring_buffer__poll(): most records never signal, they are there all the same. */
 	error = ring_buffer__consume(capture->ring);
 	return error < 0 && capture->drained < CAPTURE_DRAIN_RECORDS ? error : capture->drained;
+}
+
+void capture_ring_release(struct capture *capture)
+{
+	ring_buffer__free(capture->ring);
+	capture->ring = NULL;
 }
 
 int capture_stats(struct capture *capture, struct kernel_stats *sum)

@@ -111,6 +111,8 @@ enum { CAPTURE_DRAIN_RECORDS = 2048 };
  */
 int capture_drain(struct capture *capture, int timeout_ms, int other_fd,
 		  capture_record_fn on_record, void *arg);
+/* Nothing is drained any more: gives the ring's memory back. */
+void capture_ring_release(struct capture *capture);
 int capture_stats(struct capture *capture, struct kernel_stats *sum);
 /* All of them are 0 again. Only while nothing runs that counts. */
 int capture_stats_reset(struct capture *capture);

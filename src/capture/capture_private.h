@@ -4,6 +4,7 @@
 #define PYBPFPROF_CAPTURE_CAPTURE_PRIVATE_H
 
 #include <bpf/libbpf.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "capture/capture.h"
@@ -13,6 +14,12 @@
 struct watched_file {
 	dev_t device;
 	ino_t inode;
+};
+
+/* A link that is being closed. */
+struct closing {
+	pthread_t thread;
+	bool waits;
 };
 
 /* An interpreter file (and process, where only one is meant) whose calls are followed. */
@@ -26,6 +33,7 @@ struct called_file {
 	bool retired;		 /* see capture_calls_retire() */
 	struct call_plan plan;
 	int multi_fds[2]; /* of those that leave, of those that enter; -1 not in place */
+	struct closing closings[2];
 	struct bpf_link *links[CALL_PLAN_SITES]; /* where the kernel has no uprobe_multi */
 };
 

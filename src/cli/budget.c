@@ -53,8 +53,8 @@ void duty_init(struct duty *duty, double limit_percent, const struct budget_read
 	*duty = (struct duty){
 		.limit = limit_percent / 100,
 		.in = true,
-		.look_ns = start->time_ns + DUTY_WINDOW_MIN_NS,
-		.window_ns = DUTY_WINDOW_MIN_NS,
+		.look_ns = start->time_ns + DUTY_WINDOW_FIRST_NS,
+		.window_ns = DUTY_WINDOW_FIRST_NS,
 		.last = *start,
 		.changed = *start,
 		.window_start_ns = start->time_ns,

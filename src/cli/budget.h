@@ -55,6 +55,7 @@ bool budget_look(struct budget *budget, const struct budget_reading *now);
  * kept up to what DUTY_SAVINGS_NS of CPU time earn: hours of calm do not pay for a minute of storm.
  */
 enum {
+	DUTY_WINDOW_FIRST_NS = 25000000, /* what it will cost nobody knows yet */
 	DUTY_WINDOW_MIN_NS = 50000000,
 	DUTY_WINDOW_MAX_NS = 200000000,
 	DUTY_PAUSE_MIN_NS = 150000000, /* the last events of a window come within that time */

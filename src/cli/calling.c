@@ -132,7 +132,8 @@ uint64_t calling_event_count(const struct calling *calling)
 
 void calling_until(struct calling *calling, uint64_t end_ns)
 {
-	calling->until_ns = end_ns;
+	if (end_ns < calling->until_ns)
+		calling->until_ns = end_ns;
 }
 
 /* ---- plans ---- */
@@ -619,6 +620,8 @@ int calling_finish(struct calling *calling, uint64_t end_ns)
 	struct profile *profile = calling->profile;
 	int error = 0;
 
+	calling_until(calling, end_ns);
+	end_ns = calling->until_ns;
 	for (uint32_t i = 0; i < calling->thread_count && !error; i++) {
 		const struct called_thread *thread = &calling->threads[i];
 		bool ended = thread->ended_ns && thread->ended_ns < end_ns;

@@ -514,6 +514,8 @@ static void run_end(struct session *session)
 	while (!session->error &&
 	       capture_drain(session->capture, 0, -1, on_record, session) == CAPTURE_DRAIN_RECORDS)
 		;
+	/* The profile is about to grow by its sums and its reports: the ring need not be there. */
+	capture_ring_release(session->capture);
 	if (session->calling && !session->error)
 		session->error = calling_finish(session->calling, end_ns);
 	stats_take(session);
