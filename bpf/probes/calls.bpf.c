@@ -455,7 +455,7 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 	}
 	thread_state_find(target, &scratch->stack.thread, task_fsbase());
 	current = scratch->stack.thread.frame;
-	if (scratch->stack.thread.address)
+	if (scratch->stack.thread.address && target->layout.tstate_exception != ABI_NO_OFFSET)
 		thread->exception_address =
 			scratch->stack.thread.address + target->layout.tstate_exception;
 	frame = entering ? current : 0;
@@ -543,7 +543,8 @@ int calls__enter(struct pt_regs *ctx)
 	code_id = call_code(thread, site, frame, ip, &kind);
 	if (kind == CALL_MEMO_NOTHING)
 		goto out;
-	if (site->kind == CALL_THROW || call_is_throw(ctx, site))
+	/* Only what goes on can be thrown into; elsewhere the register is not kept for long. */
+	if (site->kind == CALL_THROW || (kind == CALL_RESUME && call_is_throw(ctx, site)))
 		kind = CALL_THROW;
 	call_off_cpu_append(thread, now_ns, off_ns);
 	call_append(thread, now_ns, code_id, (frame & ~7ull) | kind);

@@ -429,7 +429,7 @@ static bool throws(const struct record_call_proof *hit, const struct call_site *
 static enum call_event_kind proof_kind(const struct record_call_proof *hit,
 				       const struct call_site *site)
 {
-	if (site->kind == CALL_ENTER && throws(hit, site))
+	if (hit->kind == CALL_RESUME && throws(hit, site))
 		return CALL_THROW;
 	if (site->result_register != CALL_NO_REGISTER)
 		return hit->registers[site->result_register & 15] ? site->kind : CALL_UNWIND;
