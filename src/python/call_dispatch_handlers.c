@@ -186,8 +186,8 @@ static uint8_t frame_register(struct search *search, uint32_t node)
 
 /*
  * What starts may fail at once and has started nevertheless: the first that will do. What leaves must
- * not fail any more; or else the last before it cannot. A register must still hold its frame, for who
- * else can tell which it was.
+ * not fail any more; or else the last that may. A register must still hold its frame, for who else can
+ * tell which it was; in a loop that keeps it in none, that is left to the proof.
  */
 static uint32_t node_choose(struct search *search)
 {
@@ -200,9 +200,12 @@ static uint32_t node_choose(struct search *search)
 		if (!is_exclusive(search, node) || !is_unavoidable(search, node))
 			continue;
 		look_behind(search, node, &once, &committed);
-		if (!once || frame_register(search, node) == CALL_NO_REGISTER)
+		if (once && search->kind == OPCODE_RESUME)
+			return node;
+		if (!once || (search->loop->frame_register != CALL_NO_REGISTER &&
+			      frame_register(search, node) == CALL_NO_REGISTER))
 			continue;
-		if (search->kind == OPCODE_RESUME || committed)
+		if (committed)
 			return node;
 		late = node;
 	}
@@ -211,8 +214,8 @@ static uint32_t node_choose(struct search *search)
 
 /*
  * YIELD_VALUE of 3.13 is one straight line from the table to the dispatch with nothing on it that the
- * kernel emulates, or only where its frame is in no register any more. To see generators at a price is better than not at all; for what every function
- * passes it is not.
+ * kernel emulates, or only where its frame is in no register any more. To see generators at a price is
+ * better than not at all; for what every function passes it is not.
  */
 static uint32_t node_to_step(struct search *search)
 {
