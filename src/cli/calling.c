@@ -59,6 +59,7 @@ struct calling {
 	uint64_t until_ns;  /* later events do not count */
 	uint64_t since_ns;  /* nor do earlier ones; 0: all do */
 	uint32_t lost_name; /* the function that stands for those whose name was lost */
+	bool started;
 	bool unbalanced;
 	char refusal[512];
 };
@@ -128,6 +129,11 @@ uint64_t calling_event_count(const struct calling *calling)
 	const struct calls *calls = calling->calls ? calling->calls : calling->profile->calls;
 
 	return calls ? calls->event_count : 0;
+}
+
+void calling_start(struct calling *calling)
+{
+	calling->started = true;
 }
 
 void calling_until(struct calling *calling, uint64_t end_ns)
@@ -258,11 +264,16 @@ int calling_prepare(struct calling *calling, struct python_process *python)
 static const char *on_target(void *arg, struct python_process *python)
 {
 	struct calling *calling = arg;
+	const size_t plan_count = calling->plan_count;
 	struct call_plan plan;
 	char reason[384];
 
-	if (!probes_place(calling, python, &plan, reason, sizeof(reason)))
+	if (!probes_place(calling, python, &plan, reason, sizeof(reason))) {
+		/* It began while we watch, with an interpreter that nobody had seen before. */
+		if (calling->started && calling->plan_count > plan_count)
+			calling->profile->partial[DROP_CALLS_TOO_EARLY]++;
 		return call_way_name(plan.way);
+	}
 	snprintf(calling->refusal, sizeof(calling->refusal),
 		 "pid %d: CPython %s: its calls cannot be followed: %s", python->pid,
 		 python->version, reason);

@@ -45,6 +45,8 @@ bool calling_refused(const struct calling *calling);
 /* Entries and exits heard of so far. */
 uint64_t calling_event_count(const struct calling *calling);
 
+/* Those that were there have been looked at: who becomes a target from now on began while we watch. */
+void calling_start(struct calling *calling);
 /* What happens later than `end_ns` is not counted. */
 void calling_until(struct calling *calling, uint64_t end_ns);
 /*

@@ -555,6 +555,11 @@ int session_run(struct session *session)
 	status = targets_find(session);
 	if (status)
 		return status;
+	if (session->calling) {
+		/* What came before was looking for places to probe. */
+		session->start_ns = clock_ns(CLOCK_MONOTONIC);
+		calling_start(session->calling);
+	}
 	session->end_ns = duration_ns ? clock_ns(CLOCK_MONOTONIC) + duration_ns : UINT64_MAX;
 	session->profile->started_unix_ns = clock_ns(CLOCK_REALTIME);
 	session->drain_ms = drain_period_ms(session->config);
