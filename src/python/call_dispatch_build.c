@@ -4,7 +4,6 @@
  * JIT compiler that is on (its code runs no handlers), or with a function for each opcode.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "proc/memory.h"
 #include "python/call_dispatch_loop.h"
@@ -14,72 +13,7 @@ enum {
 	MINOR_JIT_FLAG = 14, /* 3.13 has no flag that its loop looks at */
 	INTERPRETERS_MAX = 256,
 	FLAG_AHEAD = 16,
-	ASKED = 32, /* handlers, whether they are functions */
-	/* .eh_frame_hdr: version, three encodings, 4 bytes of address, 4 of count, then pairs. */
-	HEADER_BYTES = 12,
-	PAIR_BYTES = 8,
 };
-
-/* ---- a function for each opcode ---- */
-
-struct unwind_index {
-	struct elf_file *file;
-	uint64_t address;
-	uint32_t count;
-};
-
-static bool unwind_index_open(struct elf_file *file, struct unwind_index *out)
-{
-	/* Pointer: relative to itself, 4 bytes; count: 4 bytes; pairs: relative to the section. */
-	static const uint8_t expected[] = { 1, 0x1b, 0x03, 0x3b };
-	struct elf_section section;
-	uint8_t header[HEADER_BYTES];
-
-	if (!elf_file_section(file, ".eh_frame_hdr", &section) || section.size < sizeof(header) ||
-	    elf_file_read(file, section.address, header, sizeof(header)) ||
-	    memcmp(header, expected, sizeof(expected)) != 0)
-		return false;
-	*out = (struct unwind_index){ .file = file, .address = section.address };
-	memcpy(&out->count, header + 8, sizeof(out->count));
-	return out->count <= (section.size - sizeof(header)) / PAIR_BYTES;
-}
-
-static bool is_function(const struct unwind_index *index, uint64_t address)
-{
-	uint32_t low = 0, high = index->count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		uint64_t at = index->address + HEADER_BYTES + (uint64_t)middle * PAIR_BYTES;
-		int32_t relative;
-		uint64_t start;
-
-		if (elf_file_read(index->file, at, &relative, sizeof(relative)))
-			return false;
-		start = index->address + (uint64_t)(int64_t)relative;
-		if (start == address)
-			return true;
-		if (start < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
-static bool has_tail_calls(struct dispatch_loop *loop)
-{
-	struct unwind_index index;
-	size_t functions = 0;
-
-	if (!unwind_index_open(loop->file, &index))
-		return false;
-	for (size_t i = 0; i < OPCODE_NUMBERS; i += OPCODE_NUMBERS / ASKED)
-		functions += is_function(&index, loop->table.handlers[i]);
-	return functions > ASKED / 2;
-}
-
-/* ---- the JIT compiler ---- */
 
 /* Without one, the handler of what it makes does nothing but die. */
 static bool handler_only_dies(struct dispatch_loop *loop, uint32_t node, struct graph_set *seen)
@@ -192,7 +126,7 @@ static int jit_check(struct dispatch_loop *loop)
 
 int dispatch_build_check(struct dispatch_loop *loop)
 {
-	if (has_tail_calls(loop))
+	if (dispatch_table_has_functions(loop->file, loop->table.handlers))
 		return dispatch_refuse(loop,
 				       "Python %s: built with --with-tail-call-interp, whose calls "
 				       "cannot be seen",

@@ -14,6 +14,10 @@ enum {
 	SEARCHED_MAX_BYTES = 1 << 27, /* in all: an interpreter has a few MB */
 	/* 3.11, the smallest, has 183; a compiler that shares code makes a few less. */
 	DISTINCT_MIN = 120,
+	ASKED = 32, /* handlers, whether they are functions */
+	/* .eh_frame_hdr: version, three encodings, 4 bytes of address, 4 of count, then pairs. */
+	HEADER_BYTES = 12,
+	PAIR_BYTES = 8,
 };
 
 struct search {
@@ -149,4 +153,63 @@ int dispatch_table_find(const struct python_process *process, struct elf_file *f
 	if (search.found != 1)
 		return search.found ? -EEXIST : -ENOENT;
 	return 0;
+}
+
+/* ---- a function for each opcode ---- */
+
+struct unwind_index {
+	struct elf_file *file;
+	uint64_t address;
+	uint32_t count;
+};
+
+static bool unwind_index_open(struct elf_file *file, struct unwind_index *out)
+{
+	/* Pointer: relative to itself, 4 bytes; count: 4 bytes; pairs: relative to the section. */
+	static const uint8_t expected[] = { 1, 0x1b, 0x03, 0x3b };
+	struct elf_section section;
+	uint8_t header[HEADER_BYTES];
+
+	if (!elf_file_section(file, ".eh_frame_hdr", &section) || section.size < sizeof(header) ||
+	    elf_file_read(file, section.address, header, sizeof(header)) ||
+	    memcmp(header, expected, sizeof(expected)) != 0)
+		return false;
+	*out = (struct unwind_index){ .file = file, .address = section.address };
+	memcpy(&out->count, header + 8, sizeof(out->count));
+	return out->count <= (section.size - sizeof(header)) / PAIR_BYTES;
+}
+
+static bool is_function(const struct unwind_index *index, uint64_t address)
+{
+	uint32_t low = 0, high = index->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		uint64_t at = index->address + HEADER_BYTES + (uint64_t)middle * PAIR_BYTES;
+		int32_t relative;
+		uint64_t start;
+
+		if (elf_file_read(index->file, at, &relative, sizeof(relative)))
+			return false;
+		start = index->address + (uint64_t)(int64_t)relative;
+		if (start == address)
+			return true;
+		if (start < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+bool dispatch_table_has_functions(struct elf_file *file, const uint64_t *handlers)
+{
+	struct unwind_index index;
+	size_t functions = 0;
+
+	if (!unwind_index_open(file, &index))
+		return false;
+	for (size_t i = 0; i < OPCODE_NUMBERS; i += OPCODE_NUMBERS / ASKED)
+		functions += is_function(&index, handlers[i]);
+	return functions > ASKED / 2;
 }

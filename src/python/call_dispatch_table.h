@@ -28,4 +28,7 @@ int dispatch_table_find(const struct python_process *process, struct elf_file *f
  */
 bool dispatch_table_fits(const uint64_t *addresses, const struct opcodes *opcodes);
 
+/* Whether each handler is a function of its own, as with tail calls, by the unwind tables' index. */
+bool dispatch_table_has_functions(struct elf_file *file, const uint64_t *handlers);
+
 #endif

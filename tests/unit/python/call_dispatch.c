@@ -228,6 +228,56 @@ Test(call_dispatch, control_that_leaves_the_code_ends_there)
 	code_close(&code);
 }
 
+/* ---- handlers that are functions ---- */
+
+enum { HANDLER_BYTES = 16 };
+
+/* 256 functions; and as many places in one function. */
+__asm__(".text\n"
+	".balign 16\n"
+	".globl graph_functions, graph_labels\n"
+	"graph_functions:\n"
+	".rept 256\n"
+	".balign 16\n"
+	".cfi_startproc\n"
+	"push %rbx\n"
+	"ret\n"
+	".cfi_endproc\n"
+	".endr\n"
+	".balign 16\n"
+	".cfi_startproc\n"
+	"graph_labels:\n"
+	".rept 256\n"
+	".balign 16\n"
+	"push %rbx\n"
+	"jmp *%rax\n"
+	".endr\n"
+	".cfi_endproc\n");
+
+static bool has_functions(const char *name)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct elf_symbol symbol = { .name = name };
+	uint64_t handlers[OPCODE_NUMBERS];
+	struct elf_file *file;
+	bool has;
+
+	cr_assert_eq(elf_file_open(fd, &file), 0);
+	cr_assert_eq(elf_file_find_symbols(file, ELF_ALL_SYMBOLS, &symbol, 1), 1);
+	for (size_t i = 0; i < OPCODE_NUMBERS; i++)
+		handlers[i] = symbol.address + i * HANDLER_BYTES;
+	has = dispatch_table_has_functions(file, handlers);
+	elf_file_close(file);
+	close(fd);
+	return has;
+}
+
+Test(call_dispatch, handlers_that_are_functions_are_told_from_labels)
+{
+	cr_expect(has_functions("graph_functions"));
+	cr_expect_not(has_functions("graph_labels"));
+}
+
 /* ---- real interpreters ---- */
 
 enum { PYTHONS_MAX = 64, NAMES_MAX = 16, DISPATCH_MINOR = 11, CLEAR_EXPORTED_MINOR = 13 };
