@@ -6,14 +6,12 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/perf_event.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -30,7 +28,6 @@ enum {
 	RING_BYTES_STACKS = 1 << 24,
 	/* Two million events a second are 32 MiB. */
 	RING_BYTES_CALLS = 1 << 25,
-	CALLS_TICK_HZ = 20, /* how long a busy thread's last calls may stay with it */
 };
 
 static const char *const FAMILY_PREFIX[] = {
@@ -112,7 +109,7 @@ static int capture_tune(struct capture *capture)
 	error = bpf_map__set_max_entries(capture->skeleton->maps.records, ring_bytes);
 	if (!error)
 		error = bpf_map__set_max_entries(capture->skeleton->maps.sample_by_cpu,
-						 capture->cpu_count);
+						 capture->cpu_limit);
 	if (!error)
 		error = knob_set(object, "sample_native", options->native);
 	if (!error)
@@ -160,6 +157,7 @@ int capture_open(const struct capture_options *options, struct capture **out, ch
 		return obstacle_say(obstacle, obstacle_size, -ENOMEM, "out of memory");
 	capture->options = *options;
 	capture->cpu_count = libbpf_num_possible_cpus();
+	capture->cpu_limit = capture_cpu_limit();
 	libbpf_set_print(libbpf_print);
 	capture->skeleton = pybpfprof_bpf__open();
 	if (!capture->skeleton) {
@@ -222,38 +220,13 @@ int capture_link_keep(struct capture *capture, struct bpf_link *link)
 	return 0;
 }
 
-static int clock_attach(struct capture *capture, const struct bpf_program *program, int cpu)
-{
-	const bool samples = program == capture->skeleton->progs.sample__tick;
-	const uint32_t rate_hz = samples ? capture->options.rate_hz : CALLS_TICK_HZ;
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = 1000000000ull / rate_hz,
-	};
-	int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	int error;
-
-	if (fd < 0)
-		return errno == ENODEV ? 0 : -errno; /* ENODEV: that CPU is offline */
-	error = capture_link_keep(capture, bpf_program__attach_perf_event(program, fd));
-	if (error)
-		close(fd);
-	return error;
-}
-
 static int program_attach(struct capture *capture, struct bpf_program *program)
 {
-	int error = 0;
-
 	if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
 		return 0; /* uprobes: when their file is known */
-	if (bpf_program__type(program) != BPF_PROG_TYPE_PERF_EVENT)
-		return capture_link_keep(capture, bpf_program__attach(program));
-	for (int cpu = 0; cpu < capture->cpu_count && !error; cpu++)
-		error = clock_attach(capture, program, cpu);
-	return error;
+	if (bpf_program__type(program) == BPF_PROG_TYPE_PERF_EVENT)
+		return capture_clock_add(capture, program);
+	return capture_link_keep(capture, bpf_program__attach(program));
 }
 
 int capture_attach(struct capture *capture, char *obstacle, size_t obstacle_size)
@@ -282,6 +255,7 @@ void capture_detach(struct capture *capture)
 	 * an address by what lay there before.
 	 */
 	capture_calls_detach(capture);
+	capture_clocks_release(capture);
 	for (size_t i = 0; i < capture->link_count; i++)
 		bpf_link__destroy(capture->links[i]);
 	capture->link_count = 0;

@@ -44,6 +44,8 @@ int capture_open(const struct capture_options *options, struct capture **out, ch
 		 size_t obstacle_size);
 /* Attaches everything; from here on records come. */
 int capture_attach(struct capture *capture, char *obstacle, size_t obstacle_size);
+/* CPUs come online and go: to be called now and then. 0 or -errno. */
+int capture_cpus_follow(struct capture *capture);
 /* Takes every probe away; records already made can still be drained. Idempotent. */
 void capture_detach(struct capture *capture);
 void capture_free(struct capture *capture); /* takes NULL */

@@ -37,6 +37,14 @@ struct called_file {
 	struct bpf_link *links[CALL_PLAN_SITES]; /* where the kernel has no uprobe_multi */
 };
 
+/* A program that ticks, and its perf event on each CPU; NULL: that CPU is offline. */
+struct capture_clock {
+	const struct bpf_program *program;
+	struct bpf_link **by_cpu;
+};
+
+enum { CAPTURE_CLOCKS = 2 };
+
 struct capture {
 	struct capture_options options;
 	struct pybpfprof_bpf *skeleton;
@@ -52,7 +60,10 @@ struct capture {
 	bool calls_away;   /* probes on calls are not to be in place now */
 	uint32_t next_template;
 	uint32_t next_serial;
-	int cpu_count;
+	struct capture_clock clocks[CAPTURE_CLOCKS];
+	size_t clock_count;
+	int cpu_count;		     /* possible ones: what per-CPU maps have values for */
+	int cpu_limit;		     /* the highest number of one, + 1: numbers may have gaps */
 	capture_record_fn on_record; /* during a drain */
 	void *on_record_arg;
 	int drained;
@@ -60,6 +71,11 @@ struct capture {
 
 /* Owns `link` from now on; -errno of its making when it is NULL. */
 int capture_link_keep(struct capture *capture, struct bpf_link *link);
+
+int capture_cpu_limit(void);
+int capture_clock_add(struct capture *capture, const struct bpf_program *program);
+void capture_clocks_release(struct capture *capture);
+
 void capture_calls_release(struct capture *capture);
 
 #endif

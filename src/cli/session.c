@@ -33,7 +33,8 @@ enum {
 	DRAIN_RING_BYTES = 1 << 20,
 	END_DRAIN_MS = 10,
 	END_DRAINS_MAX = 10,
-	END_BACKLOG_NS = 500000000,	 /* for what a target goes on making while we end */
+	END_BACKLOG_NS = 500000000, /* for what a target goes on making while we end */
+	CPUS_PERIOD_NS = 1000000000,
 	CPU_READ_PERIOD_NS = 1000000000, /* the targets' CPU time for the live line */
 };
 
@@ -55,6 +56,7 @@ struct session {
 	uint64_t own_cpu_start_ns;
 	uint64_t target_cpu_ns; /* as last read, for the live line */
 	uint64_t target_cpu_read_ns;
+	uint64_t cpus_followed_ns;
 	int drain_ms;
 	int error; /* of an event; ends the run */
 	bool broken;
@@ -413,6 +415,15 @@ static int wait_ms(const struct session *session, uint64_t now_ns, int retry_ms)
 	return wait;
 }
 
+static void cpus_follow(struct session *session, uint64_t now_ns)
+{
+	if (now_ns - session->cpus_followed_ns < CPUS_PERIOD_NS)
+		return;
+	session->cpus_followed_ns = now_ns;
+	if (capture_cpus_follow(session->capture))
+		log_verbose("a CPU that came online cannot be sampled");
+}
+
 static int run_loop(struct session *session)
 {
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
@@ -423,6 +434,7 @@ static int run_loop(struct session *session)
 		int retry_ms = watch_retry(session->watch);
 
 		watch_sweep(session->watch);
+		cpus_follow(session, now_ns);
 		drained = capture_drain(session->capture,
 					more ? 0 : wait_ms(session, now_ns, retry_ms),
 					session->signals->fd, on_record, session);
