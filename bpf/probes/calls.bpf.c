@@ -580,7 +580,13 @@ int calls__leave(struct pt_regs *ctx)
 		frame = register_get(ctx, site->frame_register);
 	kind = call_leave_kind(ctx, site, thread);
 	call_off_cpu_append(thread, now_ns, off_ns);
-	call_append(thread, now_ns, 0, (frame & ~7ull) | kind);
+	call_append(thread, now_ns, site->stepped, (frame & ~7ull) | kind);
+	if (site->stepped) {
+		struct kernel_stats *counts = stats_get();
+
+		if (counts)
+			counts->stepped++;
+	}
 	thread->went = 0;
 out:
 	call_busy(thread, 0);

@@ -141,11 +141,12 @@ enum python_target_flag {
 /* Value of the per-CPU `stats` map. */
 struct kernel_stats {
 	__u64 hits;	 /* probe hits that did work for a target */
+	__u64 stepped;	 /* of them, on instructions that the kernel single-steps */
 	__u64 target_ns; /* time spent in our programs while a target's thread was current */
 	__u64 records;	 /* delivered */
 	__u64 drops[DROP_COUNT];
 };
-ABI_ASSERT_SIZE(struct kernel_stats, 24 + 8 * DROP_COUNT);
+ABI_ASSERT_SIZE(struct kernel_stats, 32 + 8 * DROP_COUNT);
 
 /* ---- records ---- */
 
@@ -275,7 +276,8 @@ enum call_off_cpu {
  */
 struct call_event {
 	__u32 delta_ns; /* since record_calls.header.time_ns */
-	__u32 code_id;	/* entering: of an earlier RECORD_CODE, 0 where its name was lost */
+	/* Entering: of an earlier RECORD_CODE, 0 where its name was lost. Leaving: call_site.stepped. */
+	__u32 code_id;
 	__u64 what;
 };
 ABI_ASSERT_SIZE(struct call_event, 16);
@@ -352,7 +354,7 @@ struct call_site {
 	__u8 opcode; /* as it lies in the bytecode, at ip_register or right before it */
 	__u8 skip_mask;
 	__u8 skip_value;
-	__u8 reserved;
+	__u8 stepped; /* the kernel single-steps the instruction: a hit costs twenty times as much */
 	__u64 address; /* of the probed instruction in its file */
 };
 ABI_ASSERT_SIZE(struct call_site, 24);

@@ -170,6 +170,7 @@ static int sites_locate(struct called_file *file)
 
 		site->site.address = address_of(segments, count, site->file_offset);
 		site->site.call_template = CALL_NO_TEMPLATE;
+		site->site.stepped = site->stepped;
 	}
 	return 0;
 }
@@ -317,6 +318,7 @@ int capture_calls_prove(struct capture *capture, uint32_t site, const struct cal
 		/* What the process does not tell, the file does; and it is kept for the next one. */
 		value.address = file->plan.sites[site - file->first_site].site.address;
 		value.call_template = file->template_index;
+		value.stepped = file->plan.sites[site - file->first_site].stepped;
 		file->plan.sites[site - file->first_site].site = value;
 	}
 	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.call_sites), &site, &value,

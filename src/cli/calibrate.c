@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * See calibrate.h. A child of ours calls three equal functions in turn, each a nop and a return: one
- * without a probe, one that "enters", one that "leaves". To the BPF programs it is a CPython like any
+ * See calibrate.h. A child of ours calls equal functions in turn, each a nop and a return: one without
+ * a probe, one that "enters", one that "leaves", and one to leave that has an instruction to step. To the BPF programs it is a CPython like any
  * other: its one frame and its one code object are made up here, the probes count as proven. So the
  * hits take the way that those of a real target take at full speed.
  *
@@ -29,6 +29,7 @@ enum {
 	/* One batch of events, so that each round has its one delivery of a record. */
 	ROUND_CALLS = ABI_CALL_EVENTS,
 	WARM_ROUNDS = 4,
+	STEPPED_ROUNDS = 8, /* of the dear ones no more */
 	/* Of the rounds, sorted: the slower ones were disturbed. */
 	QUANTILE_DIVISOR = 4,
 	REGISTER_RDI = 7,
@@ -36,26 +37,33 @@ enum {
 	MADE_UP_IP = 0x1000, /* any address that is not the code object's own */
 };
 
-enum calibrated { CALIBRATED_PLAIN, CALIBRATED_ENTER, CALIBRATED_LEAVE, CALIBRATED_COUNT };
+enum calibrated {
+	CALIBRATED_PLAIN,
+	CALIBRATED_ENTER,
+	CALIBRATED_LEAVE,
+	CALIBRATED_STEPPED,
+	CALIBRATED_COUNT
+};
 
 /* Far enough from one another that no probe changes another function's cache line. */
 void calibrate_plain(const void *frame, uint64_t ip);
 void calibrate_enter(const void *frame, uint64_t ip);
 void calibrate_leave(const void *frame, uint64_t ip);
+void calibrate_stepped(const void *frame, uint64_t ip);
 
-#define CALIBRATED_FUNCTION(name)                                                                  \
+#define CALIBRATED_FUNCTION(name, instruction)                                                     \
 	".p2align 7\n"                                                                             \
 	".hidden " name "\n"                                                                       \
 	".globl " name "\n"                                                                        \
-	".type " name ", @function\n" name ":\n"                                                   \
-	"nop\n"                                                                                    \
+	".type " name ", @function\n" name ":\n" instruction "\n"                                  \
 	"ret\n"                                                                                    \
 	".size " name ", . - " name "\n"
 
-asm(".pushsection .text\n" CALIBRATED_FUNCTION("calibrate_plain")
-	    CALIBRATED_FUNCTION("calibrate_enter")
-		    CALIBRATED_FUNCTION("calibrate_leave") ".p2align 7\n"
-							   ".popsection\n");
+asm(".pushsection .text\n" CALIBRATED_FUNCTION("calibrate_plain", "nop")
+	    CALIBRATED_FUNCTION("calibrate_enter", "nop") CALIBRATED_FUNCTION("calibrate_leave",
+									      "nop")
+		    CALIBRATED_FUNCTION("calibrate_stepped", "mov %rdi, %rax") ".p2align 7\n"
+									       ".popsection\n");
 
 typedef void (*calibrated_fn)(const void *frame, uint64_t ip);
 
@@ -63,6 +71,7 @@ static const calibrated_fn FUNCTIONS[CALIBRATED_COUNT] = {
 	[CALIBRATED_PLAIN] = calibrate_plain,
 	[CALIBRATED_ENTER] = calibrate_enter,
 	[CALIBRATED_LEAVE] = calibrate_leave,
+	[CALIBRATED_STEPPED] = calibrate_stepped,
 };
 
 /* What the kernel side reads of a CPython, no more. */
@@ -143,8 +152,11 @@ static void child_run(struct calibration *calibration, int go_fd, pid_t parent)
 		_exit(1);
 	for (int round = -WARM_ROUNDS; round < ROUNDS; round++) {
 		for (int which = 0; which < CALIBRATED_COUNT; which++) {
-			uint64_t took_ns = round_run(calibration, FUNCTIONS[which]);
+			uint64_t took_ns;
 
+			if (which == CALIBRATED_STEPPED && round >= STEPPED_ROUNDS)
+				continue;
+			took_ns = round_run(calibration, FUNCTIONS[which]);
 			if (round >= 0)
 				calibration->rounds_ns[which][round] = took_ns;
 		}
@@ -189,14 +201,15 @@ static const struct python_layout MADE_UP_LAYOUT = {
 
 static int plan_make(struct call_plan *plan)
 {
-	static const enum calibrated probed[] = { CALIBRATED_ENTER, CALIBRATED_LEAVE };
+	static const enum calibrated probed[] = { CALIBRATED_ENTER, CALIBRATED_LEAVE,
+						  CALIBRATED_STEPPED };
 	struct maps maps;
 	int error = maps_read(getpid(), &maps);
 
 	if (error)
 		return error;
 	memset(plan, 0, sizeof(*plan));
-	for (size_t i = 0; i < 2 && !error; i++) {
+	for (size_t i = 0; i < sizeof(probed) / sizeof(*probed) && !error; i++) {
 		uint64_t address = (uintptr_t)FUNCTIONS[probed[i]];
 		const struct mapping *mapping = maps_find(&maps, address);
 
@@ -283,11 +296,11 @@ static int compare(const void *a, const void *b)
 	return (*left > *right) - (*left < *right);
 }
 
-static uint32_t hit_ns(struct calibration *calibration, enum calibrated which)
+static uint32_t hit_ns(struct calibration *calibration, enum calibrated which, int rounds)
 {
 	uint64_t *rounds_ns = calibration->rounds_ns[which];
 	uint64_t *plain_ns = calibration->rounds_ns[CALIBRATED_PLAIN];
-	uint64_t probed = rounds_ns[ROUNDS / QUANTILE_DIVISOR];
+	uint64_t probed = rounds_ns[rounds / QUANTILE_DIVISOR];
 	uint64_t plain = plain_ns[ROUNDS / QUANTILE_DIVISOR];
 
 	return probed > plain ? (probed - plain) / ROUND_CALLS : 0;
@@ -298,9 +311,12 @@ static int cost_reckon(struct calibration *calibration, struct calling_cost *cos
 	struct calling_cost found;
 
 	for (int which = 0; which < CALIBRATED_COUNT; which++)
-		qsort(calibration->rounds_ns[which], ROUNDS, sizeof(uint64_t), compare);
-	found.enter_ns = hit_ns(calibration, CALIBRATED_ENTER);
-	found.leave_ns = hit_ns(calibration, CALIBRATED_LEAVE);
+		qsort(calibration->rounds_ns[which],
+		      which == CALIBRATED_STEPPED ? STEPPED_ROUNDS : ROUNDS, sizeof(uint64_t),
+		      compare);
+	found.enter_ns = hit_ns(calibration, CALIBRATED_ENTER, ROUNDS);
+	found.leave_ns = hit_ns(calibration, CALIBRATED_LEAVE, ROUNDS);
+	found.stepped_ns = hit_ns(calibration, CALIBRATED_STEPPED, STEPPED_ROUNDS);
 	if (!found.enter_ns || !found.leave_ns)
 		return -ERANGE; /* the probes were not hit */
 	*cost = found;

@@ -45,6 +45,7 @@ struct calling {
 	struct codes *codes;
 	struct calls *calls;
 	struct call_meter *meter;
+	uint32_t stepped_ns;
 	struct call_proof *proofs; /* by site */
 	bool *proof_known;
 	struct known_plan *plans; /* by interpreter file */
@@ -90,6 +91,7 @@ struct calling *calling_new(const struct config *config, struct capture *capture
 		goto fail;
 	calling->calls->raw = config->raw;
 	calling->calls->observed_share = 1;
+	calling->stepped_ns = config->raw ? 0 : cost->stepped_ns;
 	calling->calls->probe_hit_ns = (cost->enter_ns + cost->leave_ns) / 2;
 	calling->meter = call_meter_new(calling->calls, config->raw ? 0 : cost->enter_ns,
 					config->raw ? 0 : cost->leave_ns);
@@ -184,6 +186,7 @@ static int plan_find(struct calling *calling, const struct python_process *pytho
 	return 0;
 }
 
+/* The plan tells by which of its probes hits are dear; the events do from then on. */
 static void proofs_start(struct calling *calling, const struct call_plan *plan, uint32_t first_site)
 {
 	for (size_t i = 0; i < plan->site_count; i++) {
@@ -391,6 +394,7 @@ static int event_feed(struct calling *calling, struct called_thread *thread,
 {
 	enum call_event_kind kind = call_event_kind(event);
 	uint32_t function = PROFILE_NONE;
+	int error;
 
 	if (time_ns > calling->until_ns)
 		return 0;
@@ -410,8 +414,11 @@ static int event_feed(struct calling *calling, struct called_thread *thread,
 	default:
 		break;
 	}
-	return call_thread_event(calling->meter, thread->stack, kind, time_ns,
-				 call_event_frame(event), function);
+	error = call_thread_event(calling->meter, thread->stack, kind, time_ns,
+				  call_event_frame(event), function);
+	if (function == PROFILE_NONE && event->code_id)
+		call_thread_hit(thread->stack, calling->stepped_ns);
+	return error;
 }
 
 static int on_calls(struct calling *calling, const struct record_calls *record)

@@ -22,6 +22,7 @@ struct calling;
 struct calling_cost {
 	uint32_t enter_ns;
 	uint32_t leave_ns;
+	uint32_t stepped_ns; /* where the kernel single-steps the instruction */
 };
 
 /* All must outlive it. Takes over `watch`'s on_target. NULL: no memory. */

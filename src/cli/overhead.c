@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-enum { HIT_GUESS_NS = 1500 /* where it could not be measured */ };
+enum { HIT_GUESS_NS = 1500 /* where it could not be measured */, STEPPED_GUESS_NS = 15000 };
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -22,6 +22,14 @@ static bool is_limited(const struct overhead *overhead)
 	return overhead->config->max_overhead_percent >= 0;
 }
 
+static uint64_t hits_cost_ns(const struct overhead *overhead, uint64_t hits, uint64_t stepped)
+{
+	uint64_t hit_ns = overhead->hit_ns ? overhead->hit_ns : HIT_GUESS_NS;
+	uint64_t stepped_ns = overhead->stepped_ns ? overhead->stepped_ns : STEPPED_GUESS_NS;
+
+	return (hits - stepped) * hit_ns + stepped * stepped_ns;
+}
+
 struct budget_reading overhead_read(struct overhead *overhead, uint64_t now_ns)
 {
 	struct budget_reading reading = overhead->last;
@@ -33,7 +41,7 @@ struct budget_reading overhead_read(struct overhead *overhead, uint64_t now_ns)
 	if (cpu_ns > reading.cpu_ns)
 		reading.cpu_ns = cpu_ns;
 	if (!capture_stats(overhead->capture, &stats))
-		reading.cost_ns = stats.hits * (overhead->hit_ns ? overhead->hit_ns : HIT_GUESS_NS);
+		reading.cost_ns = hits_cost_ns(overhead, stats.hits, stats.stepped);
 	overhead->last = reading;
 	return reading;
 }
@@ -43,6 +51,7 @@ void overhead_start(struct overhead *overhead, const struct calling_cost *cost, 
 	struct budget_reading start;
 
 	overhead->hit_ns = (cost->enter_ns + cost->leave_ns) / 2;
+	overhead->stepped_ns = cost->stepped_ns;
 	overhead->start_ns = now_ns;
 	start = overhead_read(overhead, now_ns);
 	if (!is_limited(overhead))
@@ -149,7 +158,11 @@ void overhead_finish(struct overhead *overhead, uint64_t end_ns)
 {
 	struct profile *profile = overhead->profile;
 
-	profile->cost.target_ns = profile->cost.hits * overhead->hit_ns;
+	profile->cost.target_ns = 0;
+	if (overhead->hit_ns)
+		profile->cost.target_ns =
+			hits_cost_ns(overhead, profile->cost.hits,
+				     profile->calls ? profile->calls->stepped_hits : 0);
 	if (profile->calls && overhead->config->duty)
 		profile->calls->observed_share =
 			duty_observed(&overhead->duty, overhead->start_ns, end_ns);

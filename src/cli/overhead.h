@@ -25,7 +25,8 @@ struct overhead {
 	struct calling *calling;
 	struct profile *profile;
 
-	uint32_t hit_ns; /* what one costs; 0: not known */
+	uint32_t hit_ns;     /* what one costs; 0: not known */
+	uint32_t stepped_ns; /* one on an instruction that is stepped */
 	uint64_t start_ns;
 	struct budget_reading last;
 	struct budget budget; /* with a limit one of these two */

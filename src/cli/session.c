@@ -119,8 +119,8 @@ static void hit_cost_measure(struct session *session)
 		log_warn("what a probe costs could not be measured, it stays in the times: %s",
 			 strerror(-error));
 	else
-		log_verbose("a probe hit costs %u ns on entering, %u ns on leaving", cost->enter_ns,
-			    cost->leave_ns);
+		log_verbose("a probe hit costs %u ns on entering, %u ns on leaving, %u ns stepped",
+			    cost->enter_ns, cost->leave_ns, cost->stepped_ns);
 }
 
 static int calling_make(struct session *session)
@@ -461,6 +461,10 @@ static void stats_take(struct session *session)
 		return;
 	profile->cost.hits = stats.hits;
 	profile->cost.target_ns = stats.target_ns;
+	if (profile->calls) {
+		profile->calls->stepped_hits = stats.stepped;
+		profile->calls->stepped_hit_ns = session->hit_cost.stepped_ns;
+	}
 	for (int reason = 0; reason < DROP_COUNT; reason++)
 		profile->lost[reason] += stats.drops[reason];
 }

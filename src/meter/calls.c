@@ -479,3 +479,8 @@ int call_meter_end(struct call_meter *meter, uint64_t time_ns)
 	}
 	return 0;
 }
+
+void call_thread_hit(struct call_thread *thread, uint32_t hit_ns)
+{
+	thread->hit_ns = hit_ns;
+}

@@ -55,6 +55,9 @@ int call_thread_event(struct call_meter *meter, struct call_thread *thread,
 void call_thread_off_cpu(struct call_meter *meter, struct call_thread *thread, uint64_t time_ns,
 			 bool goes, uint64_t off_cpu_ns);
 
+/* What the last hit costs, where that is not what hits usually do. */
+void call_thread_hit(struct call_thread *thread, uint32_t hit_ns);
+
 /* Innermost frame; 0 none. */
 uint64_t call_thread_frame(const struct call_thread *thread);
 bool call_thread_has_frame(const struct call_thread *thread, uint64_t frame);

@@ -186,7 +186,12 @@ static void closing_append_probes(struct buffer *out, const struct profile *prof
 	} else {
 		buffer_string(out, ", about ");
 		format_ns(out, calls->probe_hit_ns);
-		buffer_string(out, " each: ");
+		buffer_string(out, " each");
+		if (calls->stepped_hits) {
+			buffer_printf(out, ", and %" PRIu64 " of them ", calls->stepped_hits);
+			format_ns(out, calls->stepped_hit_ns);
+		}
+		buffer_string(out, ": ");
 		if (calls->raw) {
 			buffer_string(out, "left in the times above (--raw)\n");
 		} else {

@@ -123,6 +123,10 @@ static void json_write_probes(struct json_writer *json, const struct profile *pr
 	else
 		json_null(json, "stopped_after_ns");
 	/* A probe whose cost was not measured does not cost nothing. */
+	if (calls->stepped_hits) {
+		json_uint(json, "stepped_hits", calls->stepped_hits);
+		json_uint(json, "stepped_hit_ns", calls->stepped_hit_ns);
+	}
 	if (calls->probe_hit_ns)
 		json_uint(json, "hit_ns", calls->probe_hit_ns);
 	else
