@@ -154,6 +154,16 @@ int overhead_look(struct overhead *overhead, uint64_t now_ns, bool backlog, bool
 	return 0;
 }
 
+/* What a hit costs is known to a few percent: it was not more than the targets used in all. */
+static uint64_t cost_bounded_ns(const struct profile *profile, uint64_t cost_ns)
+{
+	uint64_t cpu_ns = 0;
+
+	for (uint32_t i = 0; i < profile->process_count; i++)
+		cpu_ns += profile->processes[i].cpu_ns;
+	return cpu_ns && cost_ns > cpu_ns ? cpu_ns : cost_ns;
+}
+
 void overhead_finish(struct overhead *overhead, uint64_t end_ns)
 {
 	struct profile *profile = overhead->profile;
