@@ -4,9 +4,12 @@
 Each line of standard input is `NAME COUNT`; the answer is one line of JSON with the CPU and the
 wall time that COUNT rounds of that work took. `mix SECONDS` does several in turn for that long,
 `deep DEPTH SECONDS` and `sweep DEPTH SECONDS` burn CPU below DEPTH frames of as many functions,
-`gaps DEPTH SECONDS` tells how long the thread did not run, piece by piece.
+`gaps DEPTH SECONDS` tells how long the thread did not run, piece by piece. `under TRACER NAME COUNT`
+does the work under a profiler inside this process.
 """
+import html.parser
 import json
+import pprint
 import sys
 import threading
 import time
@@ -68,6 +71,25 @@ def documents(count):
         json.loads(json.dumps(DOCUMENT, indent=1, sort_keys=True))
 
 
+# ---- markup, pretty: parts of the standard library that are written in Python ----
+
+PAGE = "<html><body>%s</body></html>" % "".join(
+    "<div class='row' id=r%d><p>text &amp; more <b>%d</b><br/></p><!-- %d --></div>" % (i, i, i)
+    for i in range(40))
+
+
+def markup(count):
+    for _ in range(count):
+        parser = html.parser.HTMLParser()
+        parser.feed(PAGE)
+        parser.close()
+
+
+def pretty(count):
+    for _ in range(count):
+        pprint.pformat(DOCUMENT["rows"][:6])
+
+
 # ---- threads: four of them share the GIL ----
 
 def threads(count):
@@ -86,7 +108,8 @@ def made(count):
         exec(compile(source, "<made>", "exec"), {})
 
 
-WORKS = {"made": made, "calls": calls, "objects": objects, "json": documents, "threads": threads}
+WORKS = {"made": made, "calls": calls, "objects": objects, "json": documents, "threads": threads,
+         "markup": markup, "pretty": pretty}
 
 
 def mix(seconds):
@@ -151,6 +174,32 @@ def at_depth(depth, function, seconds):
     return tower_build(depth - OWN_FRAMES)(lambda: function(seconds))
 
 
+# ---- under a profiler inside the process ----
+
+def nobody(_frame, _event, _arg):
+    """What sys.setprofile() costs at the least."""
+
+
+def under(tracer, work, count):
+    if tracer == "cProfile":
+        import cProfile
+        profile = cProfile.Profile()
+        profile.runcall(work, count)
+    elif tracer == "setprofile":
+        sys.setprofile(nobody)
+        work(count)
+        sys.setprofile(None)
+    elif tracer == "yappi":
+        import yappi
+        yappi.set_clock_type("wall")
+        yappi.start(builtins=False)
+        work(count)
+        yappi.stop()
+        yappi.clear_stats()
+    else:
+        raise ValueError(tracer)
+
+
 def answer(words):
     cpu, wall, found = time.process_time_ns(), time.perf_counter_ns(), None
     if words[0] == "mix":
@@ -158,6 +207,11 @@ def answer(words):
     elif words[0] in ("deep", "sweep", "gaps"):
         function = {"deep": spin, "sweep": sweep, "gaps": gaps}[words[0]]
         found = at_depth(int(words[1]), function, float(words[2]))
+    elif words[0] == "under":
+        try:
+            under(words[1], WORKS[words[2]], int(words[3]))
+        except ImportError:
+            return {"cpu_ns": None}
     else:
         WORKS[words[0]](int(words[1]))
     return {"cpu_ns": time.process_time_ns() - cpu, "wall_ns": time.perf_counter_ns() - wall,
