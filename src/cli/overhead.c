@@ -170,9 +170,9 @@ void overhead_finish(struct overhead *overhead, uint64_t end_ns)
 
 	profile->cost.target_ns = 0;
 	if (overhead->hit_ns)
-		profile->cost.target_ns =
-			hits_cost_ns(overhead, profile->cost.hits,
-				     profile->calls ? profile->calls->stepped_hits : 0);
+		profile->cost.target_ns = cost_bounded_ns(
+			profile, hits_cost_ns(overhead, profile->cost.hits,
+					      profile->calls ? profile->calls->stepped_hits : 0));
 	if (profile->calls && overhead->config->duty)
 		profile->calls->observed_share =
 			duty_observed(&overhead->duty, overhead->start_ns, end_ns);
