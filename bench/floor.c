@@ -2,11 +2,11 @@
 /*
  * The least that probes can cost: an empty BPF program on chosen instructions of one process.
  *
- *	floor PID PATH OFFSET...
+ *         floor PID PATH OFFSET...
  *
  * PATH: the file that holds them, as we can open it; OFFSETs into it. Says `ready` when they are in
- * place. Each line of standard input takes them away (`away`) or puts them back (`ready`). Attached the
- * way pybpfprof attaches its own. Built and run by scripts/bench.
+ * place. Each line of standard input takes them away (`away`) or puts them back (`ready`). Attached
+ * the way pybpfprof attaches its own. Built and run by scripts/bench.
  */
 #include <bpf/bpf.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Many uprobes of one file under one link: put in and taken away at once, where one by one each costs
- * the kernel a tenth of a second to take away (it waits until nobody can be in it any more).
+ * Many uprobes of one file under one link: put in and taken away at once, where one by one each
+ * costs the kernel a tenth of a second to take away (it waits until nobody can be in it any more).
  * Linux 6.6 brought it; 6.10 made it see all threads of a process when only one process is meant.
  */
 #ifndef PYBPFPROF_CAPTURE_UPROBE_MULTI_H
@@ -17,8 +17,8 @@
 bool uprobe_multi_works(void);
 
 /*
- * What a program must be loaded with as its expected attach type. It can then be attached in no other
- * way: it looks for its cookie where only these links put it.
+ * What a program must be loaded with as its expected attach type. It can then be attached in no
+ * other way: it looks for its cookie where only these links put it.
  */
 enum bpf_attach_type uprobe_multi_attach_type(void);
 

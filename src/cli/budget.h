@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What exact probes may cost: whether the limit is exceeded (--max-overhead), and when the probes are to
- * be in and when not so that it never is (--duty). Pure: the caller brings the clock and the counts.
+ * What exact probes may cost: whether the limit is exceeded (--max-overhead), and when the probes
+ * are to be in and when not so that it never is (--duty). Pure: the caller brings the clock and the
+ * counts.
  *
  * Cost and CPU time are of all targets together; the cost is part of the CPU time.
  */
@@ -25,9 +26,9 @@ double budget_share(const struct budget_reading *from, const struct budget_readi
 /*
  * ---- the limit ----
  *
- * Exceeded is what exceeds it in two looks in a row: a burst that one look holds is not enough. Where
- * the targets hardly run, a look lasts until they have used BUDGET_CPU_NS: of less, the scheduler's
- * count is not exact enough to judge by.
+ * Exceeded is what exceeds it in two looks in a row: a burst that one look holds is not enough.
+ * Where the targets hardly run, a look lasts until they have used BUDGET_CPU_NS: of less, the
+ * scheduler's count is not exact enough to judge by.
  */
 enum {
 	BUDGET_LOOK_NS = 200000000,
@@ -50,9 +51,10 @@ bool budget_look(struct budget *budget, const struct budget_reading *now);
  * ---- windows ----
  *
  * Every nanosecond of the targets' CPU time earns `limit` nanoseconds of cost. The probes come back
- * when what was earned pays for the next window, judged by the last one, and stay while it pays for one
- * more. Putting them in and taking them away is paid for like hits. What is earned and not spent is
- * kept up to what DUTY_SAVINGS_NS of CPU time earn: hours of calm do not pay for a minute of storm.
+ * when what was earned pays for the next window, judged by the last one, and stay while it pays for
+ * one more. Putting them in and taking them away is paid for like hits. What is earned and not
+ * spent is kept up to what DUTY_SAVINGS_NS of CPU time earn: hours of calm do not pay for a minute
+ * of storm.
  */
 enum {
 	DUTY_WINDOW_FIRST_NS = 25000000, /* what it will cost nobody knows yet */
@@ -89,8 +91,8 @@ void duty_init(struct duty *duty, double limit_percent, const struct budget_read
 /* The counts, at or after look_ns. What the caller shall do; it then says so by duty_changed(). */
 enum duty_step duty_look(struct duty *duty, const struct budget_reading *now);
 /*
- * The probes are in, or out. `boundary_ns`: a window begins when they were all in, and ends when the
- * first was to go. `cost_ns`: the CPU time it took.
+ * The probes are in, or out. `boundary_ns`: a window begins when they were all in, and ends when
+ * the first was to go. `cost_ns`: the CPU time it took.
  */
 void duty_changed(struct duty *duty, bool in, uint64_t boundary_ns, uint64_t cost_ns,
 		  const struct budget_reading *now);

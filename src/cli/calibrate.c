@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * See calibrate.h. A child of ours calls equal functions in turn, each a nop and a return: one without
- * a probe, one that "enters", one that "leaves", and one that leaves by an instruction which the kernel
- * single-steps. To the BPF programs it is a CPython like any other: its one frame and its one code
- * object are made up here, the probes count as proven. So the hits take the way that those of a real
- * target take at full speed.
+ * See calibrate.h. A child of ours calls equal functions in turn, each a nop and a return: one
+ * without a probe, one that "enters", one that "leaves", and one that leaves by an instruction
+ * which the kernel single-steps. To the BPF programs it is a CPython like any other: its one frame
+ * and its one code object are made up here, the probes count as proven. So the hits take the way
+ * that those of a real target take at full speed.
  *
  * The kernel emulates a nop, as it emulates all instructions that plans have probed.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The live line of long work: elapsed, samples or events a second, lost, cost. At most four times a second,
- * only on a terminal and not with -q (base/log sees to both).
+ * The live line of long work: elapsed, samples or events a second, lost, cost. At most four times a
+ * second, only on a terminal and not with -q (base/log sees to both).
  */
 #ifndef PYBPFPROF_CLI_LIVE_H
 #define PYBPFPROF_CLI_LIVE_H

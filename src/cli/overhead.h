@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Keeps what exact probes cost the targets within what the user allows: looks at the counts now and
- * then, and stops the run (--max-overhead) or takes the probes away for a while (--duty). When, cli/budget
- * says.
+ * then, and stops the run (--max-overhead) or takes the probes away for a while (--duty). When,
+ * cli/budget says.
  */
 #ifndef PYBPFPROF_CLI_OVERHEAD_H
 #define PYBPFPROF_CLI_OVERHEAD_H
@@ -34,13 +34,14 @@ struct overhead {
 };
 
 /*
- * The probes are in, from now on it counts. Everything borrowed must be there and `cost` as measured
- * (0: not known, the limit is then kept by a guess that is rather too high).
+ * The probes are in, from now on it counts. Everything borrowed must be there and `cost` as
+ * measured (0: not known, the limit is then kept by a guess that is rather too high).
  */
 void overhead_start(struct overhead *overhead, const struct calling_cost *cost, uint64_t now_ns);
 /*
- * Looks when it is time to. *stop: the limit is exceeded and the profile says so, the caller is to take
- * the probes away and end the run. `backlog`: not all that has happened was handed over yet. 0 or -errno.
+ * Looks when it is time to. *stop: the limit is exceeded and the profile says so, the caller is to
+ * take the probes away and end the run. `backlog`: not all that has happened was handed over yet. 0
+ * or -errno.
  */
 int overhead_look(struct overhead *overhead, uint64_t now_ns, bool backlog, bool *stop);
 /* When to look next; UINT64_MAX: never. */

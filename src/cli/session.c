@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,10 +18,9 @@
 #include "cli/live.h"
 #include "cli/overhead.h"
 #include "cli/sampling.h"
-#include "cli/scout.h"
+#include "cli/targets.h"
 #include "cli/watch.h"
 #include "decode/event.h"
-#include "proc/process.h"
 
 enum {
 	/* The ring is drained when it can be half full at the worst, within these bounds. */
@@ -49,6 +47,7 @@ struct session {
 	struct calling *calling;
 	struct calling_cost hit_cost;
 	struct overhead overhead; /* of calling */
+	bool stop;		  /* the overhead is too much */
 	struct live live;
 	uint64_t start_ns;
 	uint64_t end_ns;	   /* by -d; UINT64_MAX: none */
@@ -160,90 +159,6 @@ static int parts_make(struct session *session)
 	session->profile->estimate = true;
 	session->sampling = sampling_new(session->watch, session->profile, config->native);
 	return session->sampling ? 0 : -ENOMEM;
-}
-
-static int verdict_exit(const struct python_process *process)
-{
-	return process->verdict == PYTHON_DENIED ? EXIT_NOT_ALLOWED : EXIT_NO_TARGET;
-}
-
-/* An interpreter that is just coming up is waited for; so is a hand's breadth of bad luck. */
-static int pid_add(struct session *session, pid_t pid)
-{
-	const struct timespec pause = { .tv_nsec = 20000000 };
-	struct python_process process = { .verdict = PYTHON_KNOWN };
-	int error = -EAGAIN;
-
-	/* First: what it forks while we look at it belongs to it as well. */
-	if (session->config->subprocesses && capture_follow(session->capture, pid)) {
-		log_error("pid %d: cannot be followed", pid);
-		return EXIT_FAILED_RUNNING;
-	}
-	for (int tries = 0; tries < 100; tries++) {
-		error = watch_add(session->watch, pid, &process);
-		if (error != -EAGAIN || process.verdict != PYTHON_STARTING ||
-		    signals_poll(session->signals))
-			break;
-		nanosleep(&pause, NULL);
-	}
-	if (error == -EAGAIN) {
-		log_error("pid %d: %s", pid, process.reason);
-		return verdict_exit(&process);
-	}
-	if (error) {
-		log_error("pid %d: %s", pid, strerror(-error));
-		return EXIT_FAILED_RUNNING;
-	}
-	return 0;
-}
-
-static int process_look_at(pid_t pid, void *arg)
-{
-	struct session *session = arg;
-	struct python_process process = { .verdict = PYTHON_KNOWN };
-
-	if (pid == getpid())
-		return 0;
-	if (watch_add(session->watch, pid, &process) != -EAGAIN)
-		return 0;
-	if (process.verdict == PYTHON_UNSUPPORTED)
-		log_warn("pid %d: left out: %s", pid, process.reason);
-	else if (process.verdict == PYTHON_STARTING)
-		watch_expect(session->watch, pid, UINT64_MAX);
-	return 0;
-}
-
-/* The probes on the COMMAND's calls are to be in place before it runs. */
-static void command_scout(struct session *session)
-{
-	struct scout *scout = NULL;
-	struct python_process python;
-	int error = scout_start(session->config->argv, &scout, &python);
-
-	if (!error)
-		error = calling_prepare(session->calling, &python);
-	if (error)
-		log_verbose("%s: what it calls right after its start may not be seen: %s",
-			    session->config->argv[0], strerror(-error));
-	scout_end(scout);
-}
-
-static int targets_find(struct session *session)
-{
-	const struct config *config = session->config;
-	int status = 0;
-
-	for (size_t i = 0; i < config->pid_count && !status; i++)
-		status = pid_add(session, config->pids[i]);
-	if (!status && session->calling && calling_refusal(session->calling) && config->pid_count)
-		status = EXIT_NO_TARGET; /* said already */
-	if (config->all)
-		proc_each(process_look_at, session);
-	if (session->launch && session->calling)
-		command_scout(session);
-	if (session->launch && capture_follow(session->capture, launch_pid(session->launch)))
-		status = EXIT_FAILED_RUNNING;
-	return status;
 }
 
 static int capture_exit(int error)
@@ -427,10 +342,10 @@ static void cpus_follow(struct session *session, uint64_t now_ns)
 static int run_loop(struct session *session)
 {
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-	bool more = false, stop = false;
+	bool more = false;
 	int drained, error = 0;
 
-	while (!stop && !run_over(session, now_ns)) {
+	while (!session->stop && !run_over(session, now_ns)) {
 		int retry_ms = watch_retry(session->watch);
 
 		watch_sweep(session->watch);
@@ -443,7 +358,7 @@ static int run_loop(struct session *session)
 		more = drained == CAPTURE_DRAIN_RECORDS;
 		now_ns = clock_ns(CLOCK_MONOTONIC);
 		if (session->calling)
-			error = overhead_look(&session->overhead, now_ns, more, &stop);
+			error = overhead_look(&session->overhead, now_ns, more, &session->stop);
 		if (error)
 			return error;
 		live_show(session, now_ns);
@@ -541,6 +456,36 @@ static void run_end(struct session *session)
 	live_end(&session->live);
 }
 
+/* While the last targets are looked for, the first ones have their probes already. */
+static bool targets_turn(void *arg)
+{
+	struct session *session = arg;
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+
+	if (!session->calling || session->config->duty || session->stop ||
+	    now_ns < overhead_look_ns(&session->overhead))
+		return session->stop;
+	capture_drain(session->capture, 0, -1, on_record, session);
+	overhead_look(&session->overhead, now_ns, true, &session->stop);
+	return session->stop;
+}
+
+static int session_targets_find(struct session *session)
+{
+	const struct targets targets = {
+		.config = session->config,
+		.capture = session->capture,
+		.watch = session->watch,
+		.calling = session->calling,
+		.signals = session->signals,
+		.launch = session->launch,
+		.turn = targets_turn,
+		.turn_arg = session,
+	};
+
+	return targets_find(&targets);
+}
+
 static int command_start(struct session *session)
 {
 	int error;
@@ -567,8 +512,10 @@ int session_run(struct session *session)
 		return capture_exit(error);
 	}
 	session->start_ns = clock_ns(CLOCK_MONOTONIC);
+	if (session->calling)
+		overhead_start(&session->overhead, &session->hit_cost, session->start_ns);
 	/* The clocks already tick: what burns CPU is asked about while we look for the rest. */
-	status = targets_find(session);
+	status = session_targets_find(session);
 	if (status)
 		return status;
 	if (session->calling) {
@@ -579,8 +526,9 @@ int session_run(struct session *session)
 	session->end_ns = duration_ns ? clock_ns(CLOCK_MONOTONIC) + duration_ns : UINT64_MAX;
 	session->profile->started_unix_ns = clock_ns(CLOCK_REALTIME);
 	session->drain_ms = drain_period_ms(session->config);
-	if (session->calling)
-		overhead_start(&session->overhead, &session->hit_cost, clock_ns(CLOCK_MONOTONIC));
+	/* The first window begins when all are found; a limit holds from the first one on. */
+	if (session->calling && session->config->duty)
+		overhead_start(&session->overhead, &session->hit_cost, session->start_ns);
 	error = command_start(session);
 	if (error)
 		return error;
