@@ -116,10 +116,12 @@ static __always_inline struct python_target *call_target(void)
 
 /*
  * A process in scope that nobody has looked at: the interpreter it runs is known, by the probe it has
- * hit, and where it lies in memory, by the address. NULL: it is not ours to follow.
+ * hit, and where it lies in memory, by the address. NULL: it is not ours to follow. Not inline: what
+ * it has on the stack would leave too little for the walk, where each function has no stack of its own
+ * (before Linux 6.13).
  */
-static __always_inline struct python_target *call_target_found(struct pt_regs *ctx,
-							       const struct call_site *site)
+static __noinline struct python_target *call_target_found(struct pt_regs *ctx,
+							  const struct call_site *site)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32, index = site->call_template;
 	struct record_process record = {};
