@@ -148,6 +148,15 @@ static __always_inline void call_off_cpu_append(struct call_thread *thread, __u6
 	call_append(thread, now_ns, CALL_OFF_CPU_WAS, off_ns << 3 | CALL_OFF_CPU);
 }
 
+/* On a CPU again since CALL_OFF_CPU_GOES, and no call or return has said so. */
+static __always_inline void call_back_tell(struct call_thread *thread, __u64 now_ns)
+{
+	if (!thread->went || !thread->generation)
+		return;
+	call_off_cpu_append(thread, now_ns, *(volatile __u64 *)&thread->off_ns);
+	thread->went = 0;
+}
+
 static __always_inline void call_busy(struct call_thread *thread, __u32 busy)
 {
 	*(volatile __u32 *)&thread->busy = busy;

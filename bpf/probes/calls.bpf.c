@@ -405,7 +405,8 @@ __noinline int call_proof_send(const struct python_target *target, struct call_s
 	}
 	counts = stats_get();
 	if (counts)
-		counts->hits++;
+		counts->hits += thread->hits;
+	thread->hits = 0;
 	/* Each costs as much as many later ones: it is to be acted upon. */
 	call_send(thread, proof, sizeof(*proof), 1, BPF_RB_FORCE_WAKEUP);
 	return 0;
@@ -436,8 +437,8 @@ static __always_inline bool call_is_throw(struct pt_regs *ctx, const struct call
  * site to be proven. True: the event itself is still to be appended.
  */
 static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *thread,
-				      const struct call_site *site, __u32 site_index, __u64 now_ns,
-				      __u64 off_ns)
+				      const struct call_site *site, bool proven, __u32 site_index,
+				      __u64 now_ns, __u64 off_ns)
 {
 	const __u32 generation = *(volatile __u32 *)&calls_generation;
 	struct python_target *target = call_target();
@@ -466,11 +467,12 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 	call_flush(thread);
 	if (thread->generation != generation)
 		call_stack_send(target, scratch, thread, entering ? frame : 0);
-	if (!site->proven) {
+	if (!proven) {
 		scratch->proof.header.time_ns = now_ns;
 		scratch->proof.off_cpu_ns = off_ns;
 		if (off_ns)
 			__sync_fetch_and_sub(&thread->off_ns, off_ns);
+		thread->went = 0;
 		scratch->proof.current_frame = current;
 		scratch->proof.frame = frame;
 		scratch->proof.kind = entering ? site->kind : call_leave_kind(ctx, site, thread);
@@ -478,7 +480,7 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 		call_proof_send(target, scratch, thread, site, site_index);
 	}
 	call_scratch_give(scratch);
-	return site->proven;
+	return proven;
 }
 
 /* What an entry is of, from the memo or, the first time, from the frame. */
@@ -518,6 +520,7 @@ int calls__enter(struct pt_regs *ctx)
 	__u32 site_index, code_id, kind;
 	__u64 now_ns, off_ns, frame, ip = 0;
 	struct call_site *site;
+	bool proven; /* read once: user space may change its mind at any time */
 
 	site_index = bpf_get_attach_cookie(ctx);
 	site = bpf_map_lookup_elem(&call_sites, &site_index);
@@ -532,11 +535,12 @@ int calls__enter(struct pt_regs *ctx)
 	if (site->kind == CALL_THROW && site->throw_register != CALL_NO_REGISTER &&
 	    !call_is_throw(ctx, site))
 		goto out;
-	if (!site->proven || thread->generation != *(volatile __u32 *)&calls_generation) {
-		if (!site->proven && site->ip_register != CALL_NO_REGISTER &&
+	proven = *(volatile __u8 *)&site->proven;
+	if (!proven || thread->generation != *(volatile __u32 *)&calls_generation) {
+		if (!proven && site->ip_register != CALL_NO_REGISTER &&
 		    call_is_skipped(site, register_get(ctx, site->ip_register)))
 			goto out;
-		if (!call_slow(ctx, thread, site, site_index, now_ns, off_ns))
+		if (!call_slow(ctx, thread, site, proven, site_index, now_ns, off_ns))
 			goto out;
 	}
 	frame = register_get(ctx, site->frame_register);
@@ -563,6 +567,7 @@ int calls__leave(struct pt_regs *ctx)
 	__u64 now_ns, off_ns, frame = 0;
 	__u32 site_index, kind;
 	struct call_site *site;
+	bool proven; /* as above */
 
 	site_index = bpf_get_attach_cookie(ctx);
 	site = bpf_map_lookup_elem(&call_sites, &site_index);
@@ -574,8 +579,9 @@ int calls__leave(struct pt_regs *ctx)
 	call_busy(thread, 1);
 	thread->hits++;
 	now_ns = call_time(thread, &off_ns);
-	if (!site->proven || thread->generation != *(volatile __u32 *)&calls_generation) {
-		if (!call_slow(ctx, thread, site, site_index, now_ns, off_ns))
+	proven = *(volatile __u8 *)&site->proven;
+	if (!proven || thread->generation != *(volatile __u32 *)&calls_generation) {
+		if (!call_slow(ctx, thread, site, proven, site_index, now_ns, off_ns))
 			goto out;
 	}
 	if (site->frame_register != CALL_NO_REGISTER)
@@ -624,6 +630,15 @@ int BPF_PROG(calls__switch, bool preempt, struct task_struct *prev, struct task_
 	return 0;
 }
 
+/* The clock may tick in the middle of it. */
+static __always_inline void call_last_send(struct call_thread *thread)
+{
+	call_busy(thread, 1);
+	call_back_tell(thread, bpf_ktime_get_ns());
+	call_flush(thread);
+	call_busy(thread, 0);
+}
+
 /* Another program from here on: what the thread was is over. */
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(calls__exec, struct task_struct *task)
@@ -632,7 +647,7 @@ int BPF_PROG(calls__exec, struct task_struct *task)
 
 	if (!thread)
 		return 0;
-	call_flush(thread);
+	call_last_send(thread);
 	bpf_task_storage_delete(&call_threads, task);
 	return 0;
 }
@@ -643,18 +658,23 @@ int BPF_PROG(calls__exit, struct task_struct *task)
 	struct call_thread *thread = bpf_task_storage_get(&call_threads, task, 0, 0);
 
 	if (thread)
-		call_flush(thread);
+		call_last_send(thread);
 	return 0;
 }
 
-/* A thread that makes no calls for a while, on a CPU of its own, has its last ones here. */
+/*
+ * A thread that makes no calls for a while, on a CPU of its own, has its last ones here, and tells
+ * that it has a CPU: it may not come to tell it otherwise before we go.
+ */
 SEC("?perf_event")
 int calls__tick(struct bpf_perf_event_data *ctx)
 {
 	struct call_thread *thread =
 		bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
 
-	if (thread && !*(volatile __u32 *)&thread->busy)
-		call_flush(thread);
+	if (!thread || *(volatile __u32 *)&thread->busy)
+		return 0;
+	call_back_tell(thread, bpf_ktime_get_ns());
+	call_flush(thread);
 	return 0;
 }
