@@ -195,6 +195,8 @@ static int file_new(struct capture *capture, const char *path, pid_t only_pid,
 	if (!file)
 		return -ENOMEM;
 	file->only_pid = only_pid;
+	file->multi_fds[0] = -1;
+	file->multi_fds[1] = -1;
 	file->template_index = CALL_NO_TEMPLATE;
 	file->plan = *plan;
 	file->fd = open(path, O_RDONLY | O_CLOEXEC);
