@@ -102,9 +102,9 @@ static int goal_find(char *const *argv, struct scout_goal *goal)
 	goal->root = NULL;
 	if (!interpreter_find(argv[0], goal->path, sizeof(goal->path)))
 		return 0;
-	if (!strcmp(base_name(argv[0]), "chroot"))
-		goal->root = argv[1];
-	for (int i = 1; argv[i]; i++) {
+	for (int i = 0; argv[i]; i++) {
+		if (!strcmp(base_name(argv[i]), "chroot") && argv[i + 1])
+			goal->root = argv[i + 1];
 		if (strncmp(base_name(argv[i]), "python", 6) != 0)
 			continue;
 		if (!goal->root)
