@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Usage: calls_live.py steps|deep|fib|quiet [ARG...]
+"""Usage: calls_live.py steps|deep|fib|late|fork [ARG...]
 
 steps: step() calls leaf() three times, as fast as it goes, until SIGTERM.
-deep ARG: waits for SIGUSR1 below ARG calls of deep(); on the way back each of them calls leaf() twice.
+deep ARG: waits for SIGUSR1 below ARG calls of deep(), each of which then calls leaf() twice.
 fib ARG: fib(16) again and again for ARG seconds, from the start.
 late ARG...: becomes the program ARG... at SIGUSR1.
+fork: at SIGUSR1 has a child that calls leaf() 30 times, calls in_parent() 20 times, and ends.
 """
 import os
 import sys
@@ -70,7 +71,7 @@ def fib_for(seconds):
     while time.monotonic() < end:
         fib(FIB)
         runs += 1
-    known.done(calls=runs * FIB_CALLS)
+    known.done(calls=runs * FIB_CALLS, runs=runs)
 
 
 def late(*command):
@@ -84,8 +85,28 @@ def late(*command):
     os.execv(command[0], command)
 
 
+def in_parent():
+    pass
+
+
+def fork():
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGUSR1})
+    known.ready()
+    wait()
+    child = os.fork()
+    if child == 0:
+        for _ in range(30):
+            leaf()
+        os._exit(0)
+    for _ in range(20):
+        in_parent()
+    os.waitpid(child, 0)
+    known.done(child=child)
+
+
 def main():
-    {"steps": steps, "deep": deep_wait, "fib": fib_for, "late": late}[sys.argv[1]](*sys.argv[2:])
+    functions = {"steps": steps, "deep": deep_wait, "fib": fib_for, "late": late, "fork": fork}
+    functions[sys.argv[1]](*sys.argv[2:])
 
 
 main()

@@ -14,7 +14,8 @@ import known
 counts = {name: [0] for name in (
     "forever", "forever_through_c", "step", "leaf", "traced", "generator", "failing", "tracer",
     "profiler", "on_start", "on_other", "each", "brief", "shared", "work_0", "work_1", "work_2",
-    "passed_on", "on_signal", "dropped", "nothing", "both", "child_only", "parent_only", "inherited", "at_exit", "finalised")}
+    "passed_on", "on_signal", "dropped", "nothing", "both", "child_only",
+    "parent_only", "inherited", "at_exit", "finalised")}
 
 
 # ---- running out of stack ----

@@ -2,7 +2,7 @@
 """Calls of every ordinary kind: functions, classes, the methods behind operators, callbacks.
 
 Often enough that the interpreter specialises what it can. Deterministic, silent. Nothing dies by
-leaving a local variable: a profile function in Python holds the locals of the frame it is called for.
+leaving a local variable: a profile function in Python holds the locals of the frame it is told of.
 """
 import functools
 import gc

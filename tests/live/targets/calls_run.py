@@ -11,6 +11,8 @@ Ends without the interpreter's shutdown, which no truth could cover.
 """
 import sys
 
+import _thread
+
 
 def run(names):
     for name in names:
@@ -27,7 +29,11 @@ class Witness:
     """What sys.setprofile tells, by (file, first line, name) of the code object."""
 
     RETURNS = ("RETURN_VALUE", "RETURN_CONST")
-    GENERATOR_FLAGS = 0x20 | 0x80 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
+    ASYNC_GENERATOR = 0x200  # CO_ASYNC_GENERATOR; before it, CO_GENERATOR and CO_COROUTINE
+    GENERATOR_FLAGS = 0x20 | 0x80 | ASYNC_GENERATOR
+
+    # In RESUME's argument: no handler around the yield.
+    ONLY_CLOSING = 8 if sys.version_info >= (3, 15) else 4
 
     def __init__(self):
         import opcode
@@ -35,6 +41,8 @@ class Witness:
         self.calls = {}  # key -> [calls, resumes, exceptions]
         self.edges = {}  # (caller key or None, callee key) -> calls
         self.generators = set()  # keys
+        self.thrown_into = set()  # keys: before it began; CPython calls that resumed or does not
+        self.stacks = {}  # by thread
         self.starts = {}  # code -> the instruction at which it starts
         self.exact_unwinds = hasattr(sys, "monitoring")
 
@@ -49,7 +57,8 @@ class Witness:
         if start is None:
             instructions = code.co_code
             start = next(offset for offset in range(0, len(instructions), 2)
-                         if instructions[offset] == self.opmap["RESUME"])
+                         if instructions[offset] == self.opmap["RESUME"]
+                         and not instructions[offset + 1])
             self.starts[code] = start
         return start
 
@@ -59,18 +68,51 @@ class Witness:
             self.generators.add(key)
         return self.calls.setdefault(key, [0, 0, 0])
 
+    def stack(self):
+        """Ids and keys of the frames that were entered in this thread. f_back would add the
+        generators between a throw() and the innermost one that it goes to, which nobody resumed."""
+        return self.stacks.setdefault(_thread.get_ident(), [])
+
+    def add_edge(self, stack, key, calls):
+        edge = (stack[-1][1] if stack else None, key)
+        self.edges[edge] = self.edges.get(edge, 0) + calls
+
     def on_event(self, frame, event, arg):
         code = frame.f_code
         if event == "call":
             counts = self.counts(code)
             counts[0] += 1
-            counts[1] += frame.f_lasti > self.start_of(code)
-            caller = frame.f_back
-            edge = (caller and self.key(caller.f_code), self.key(code))
-            self.edges[edge] = self.edges.get(edge, 0) + 1
-        elif event == "return" and not self.exact_unwinds and arg is None:
+            start = self.start_of(code)
+            counts[1] += frame.f_lasti > start
+            if frame.f_lasti < start:
+                self.thrown_into.add(self.key(code))
+            self.add_edge(self.stack(), self.key(code), 1)
+            self.stack().append((id(frame), self.key(code)))
+            return
+        if event != "return":
+            return
+        stack = self.stack()
+        for depth in range(len(stack) - 1, -1, -1):
+            if stack[depth][0] == id(frame):
+                del stack[depth:]
+                break
+        if arg is None and not self.exact_unwinds:
+            if frame.f_lasti == -1:
+                self.thrown_into.add(self.key(code))
             if code.co_code[frame.f_lasti] not in [self.opmap.get(name) for name in self.RETURNS]:
                 self.counts(code)[2] += 1
+
+    def on_throw(self, code, offset, exception):
+        """From 3.13 close() runs a generator only if that could matter, but always when events are
+        wanted of it: what would not have happened unobserved is taken back."""
+        if sys.version_info >= (3, 13) and isinstance(exception, GeneratorExit) \
+                and not code.co_flags & self.ASYNC_GENERATOR \
+                and code.co_code[offset] == self.opmap["RESUME"] \
+                and code.co_code[offset + 1] & self.ONLY_CLOSING:
+            self.calls[self.key(code)] = [n - 1 for n in self.counts(code)]
+            own = (id(sys._getframe()), id(sys._getframe(1)))
+            self.add_edge([entry for entry in self.stack() if entry[0] not in own],
+                          self.key(code), -1)
 
     def on_unwind(self, code, _offset, _exception):
         self.counts(code)[2] += 1
@@ -78,10 +120,15 @@ class Witness:
     def watch(self, names):
         if self.exact_unwinds:
             monitoring = sys.monitoring
-            tool, unwind = monitoring.PROFILER_ID, monitoring.events.PY_UNWIND
+            tool, events = monitoring.PROFILER_ID, monitoring.events
             monitoring.use_tool_id(tool, "truth")
-            monitoring.register_callback(tool, unwind, self.on_unwind)
-            monitoring.set_events(tool, unwind)
+            monitoring.register_callback(tool, events.PY_UNWIND, self.on_unwind)
+            monitoring.register_callback(tool, events.PY_THROW, self.on_throw)
+            monitoring.set_events(tool, events.PY_UNWIND | events.PY_THROW)
+        frame = sys._getframe()
+        while frame:
+            self.stack().insert(0, (id(frame), self.key(frame.f_code)))
+            frame = frame.f_back
         sys.setprofile(self.on_event)
         run(names)
         sys.setprofile(None)
@@ -89,7 +136,8 @@ class Witness:
             monitoring.set_events(tool, 0)
 
     def told(self, loaded):
-        return {"functions": [[key, counts[0], counts[1],
+        return {"functions": [[key, counts[0],
+                               None if key in self.thrown_into else counts[1],
                                None if key in self.generators and not self.exact_unwinds
                                else counts[2]] for key, counts in self.calls.items()],
                 "edges": [[caller, callee, calls]

@@ -50,21 +50,22 @@ def inner(times):
 
 
 def outer(times, inner_times):
-    start = perf_counter_ns()
+    start, cpu = perf_counter_ns(), thread_time_ns()
     end = start + 20 * MS
     while perf_counter_ns() < end:
         pass
     inner(inner_times)
     sleep(0.01)
     inner(inner_times)
-    times.append(perf_counter_ns() - start)
+    times.append((perf_counter_ns() - start, thread_time_ns() - cpu))
 
 
 def nested():
     times, inner_times = [], []
     for _ in range(4):
         outer(times, inner_times)
-    return {"outer_ns": times, "inner_ns": inner_times}
+    return {"outer_ns": [wall for wall, _ in times], "outer_cpu_ns": [cpu for _, cpu in times],
+            "inner_ns": inner_times}
 
 
 def recursive(depth):
