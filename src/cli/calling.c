@@ -28,10 +28,11 @@ struct known_plan {
 };
 
 struct called_thread {
-	struct call_thread *stack;
+	struct call_thread *stack; /* NULL: a slot that is free */
 	uint32_t serial;
 	uint32_t pid;
-	uint32_t sequence; /* of the next record */
+	uint32_t
+		sequence; /* of the next record; of a free slot: 1 + index of the next one, 0 none */
 	bool synchronised; /* its stack is known */
 	bool outside;	   /* not since the current window began */
 	uint64_t ended_ns; /* 0: it lives */
@@ -55,7 +56,8 @@ struct calling {
 	struct map64 *by_thread; /* (serial, tid) -> index of threads + 1 */
 	struct called_thread *threads;
 	uint32_t thread_count;
-	uint64_t last_key; /* a thread's records come in rows */
+	uint32_t free_thread; /* 1 + index of a slot to use again; 0: none */
+	uint64_t last_key;    /* a thread's records come in rows */
 	uint32_t last_thread;
 	uint64_t until_ns;  /* later events do not count */
 	uint64_t since_ns;  /* nor do earlier ones; 0: all do */
@@ -286,29 +288,51 @@ static const char *on_target(void *arg, struct python_process *python)
 
 /* ---- threads ---- */
 
-static struct called_thread *thread_new(struct calling *calling, const struct record_header *header,
-					uint64_t *slot)
+static struct called_thread *thread_slot_take(struct calling *calling)
 {
-	struct called_thread *threads = reallocarray(calling->threads, calling->thread_count + 1,
-						     sizeof(struct called_thread));
-	uint32_t index;
+	struct called_thread *threads;
+	uint32_t slot = calling->free_thread;
 
+	if (slot) {
+		calling->free_thread = calling->threads[slot - 1].sequence;
+		return &calling->threads[slot - 1];
+	}
+	threads = reallocarray(calling->threads, calling->thread_count + 1, sizeof(*threads));
 	if (!threads)
 		return NULL;
 	calling->threads = threads;
-	index = watch_thread(calling->watch, header->serial, header->tid, header->time_ns);
+	threads[calling->thread_count] = (struct called_thread){ 0 };
+	return &threads[calling->thread_count++];
+}
+
+static void thread_slot_give(struct calling *calling, struct called_thread *thread)
+{
+	*thread = (struct called_thread){ .sequence = calling->free_thread };
+	calling->free_thread = thread - calling->threads + 1;
+}
+
+static struct called_thread *thread_new(struct calling *calling, const struct record_header *header,
+					uint64_t *slot)
+{
+	uint32_t index = watch_thread(calling->watch, header->serial, header->tid, header->time_ns);
+	struct called_thread *thread;
+
 	if (index == PROFILE_NONE)
 		return NULL;
-	threads += calling->thread_count;
-	*threads = (struct called_thread){
-		.stack = call_meter_thread(calling->meter, index),
+	thread = thread_slot_take(calling);
+	if (!thread)
+		return NULL;
+	*thread = (struct called_thread){
+		.stack = call_meter_add(calling->meter, index),
 		.serial = header->serial,
 		.pid = header->pid,
 	};
-	if (!threads->stack)
+	if (!thread->stack) {
+		thread_slot_give(calling, thread);
 		return NULL;
-	*slot = ++calling->thread_count;
-	return threads;
+	}
+	*slot = thread - calling->threads + 1;
+	return thread;
 }
 
 /* NULL: out of memory, or its process was never announced. */
@@ -362,11 +386,9 @@ static int on_stack(struct calling *calling, const struct record_call_stack *rec
 	struct called_thread *thread = thread_of(calling, &record->header);
 	struct call_running running[ABI_STACK_FRAMES];
 	uint32_t count = record->frame_count;
-	bool again;
 
 	if (!thread)
 		return 0;
-	again = record->sequence && !thread->outside;
 	thread->outside = record->header.time_ns < calling->since_ns ||
 			  record->header.time_ns > calling->until_ns;
 	if (thread->outside)
@@ -381,8 +403,6 @@ static int on_stack(struct calling *calling, const struct record_call_stack *rec
 	}
 	if (record->status != DROP_NONE)
 		calling->profile->partial[record->status]++;
-	if (again)
-		calling->calls->resynchronised++;
 	thread->sequence = record->sequence + 1;
 	thread->synchronised = true;
 	return call_thread_start(calling->meter, thread->stack, record->header.time_ns, running,
@@ -396,7 +416,10 @@ static int event_feed(struct calling *calling, struct called_thread *thread,
 	uint32_t function = PROFILE_NONE;
 	int error;
 
-	if (time_ns > calling->until_ns)
+	/* How long it was off the CPU is told when it is back. */
+	if (time_ns > calling->until_ns &&
+	    !(kind == CALL_OFF_CPU && event->code_id == CALL_OFF_CPU_WAS &&
+	      call_thread_is_off_cpu(thread->stack)))
 		return 0;
 	switch (kind) {
 	case CALL_OFF_CPU:
@@ -540,6 +563,33 @@ static void threads_ended(struct calling *calling, const struct record_header *h
 	}
 }
 
+static int thread_end(struct calling *calling, const struct called_thread *thread, uint64_t end_ns)
+{
+	if (thread->ended_ns && thread->ended_ns < end_ns)
+		end_ns = thread->ended_ns;
+	return call_thread_end(calling->meter, thread->stack, end_ns);
+}
+
+/* Nothing is heard of it any more, and its number may be another thread's from now on. */
+static int thread_forget(struct calling *calling, const struct record_header *header)
+{
+	uint64_t key = map64_pair(header->serial, header->tid), index;
+	struct called_thread *thread;
+	int error;
+
+	if (!map64_get(calling->by_thread, key, &index) || !index)
+		return 0;
+	thread = &calling->threads[index - 1];
+	if (!thread->ended_ns)
+		thread->ended_ns = header->time_ns;
+	error = thread_end(calling, thread, calling->until_ns);
+	call_meter_drop(calling->meter, thread->stack);
+	thread_slot_give(calling, thread);
+	map64_remove(calling->by_thread, key);
+	calling->last_key = 0;
+	return error;
+}
+
 static int on_code(struct calling *calling, const struct record_code *code)
 {
 	const struct watched_process *watched = watch_process(calling->watch, code->header.serial);
@@ -568,6 +618,8 @@ int calling_event(struct calling *calling, const struct event *event)
 	case RECORD_THREAD_EXIT:
 		threads_ended(calling, event->header, false);
 		return 0;
+	case RECORD_THREAD_FREE:
+		return thread_forget(calling, event->header);
 	case RECORD_PROCESS_EXEC:
 	case RECORD_PROCESS_EXIT:
 		threads_ended(calling, event->header, true);
@@ -610,10 +662,10 @@ int calling_window(struct calling *calling, uint64_t since_ns)
 
 	for (uint32_t i = 0; i < calling->thread_count && !error; i++) {
 		struct called_thread *thread = &calling->threads[i];
-		bool ended = thread->ended_ns && thread->ended_ns < calling->until_ns;
 
-		error = call_thread_end(calling->meter, thread->stack,
-					ended ? thread->ended_ns : calling->until_ns);
+		if (!thread->stack)
+			continue;
+		error = thread_end(calling, thread, calling->until_ns);
 		thread->outside = true;
 	}
 	calling->since_ns = since_ns;
@@ -641,11 +693,8 @@ int calling_finish(struct calling *calling, uint64_t end_ns)
 	calling_until(calling, end_ns);
 	end_ns = calling->until_ns;
 	for (uint32_t i = 0; i < calling->thread_count && !error; i++) {
-		const struct called_thread *thread = &calling->threads[i];
-		bool ended = thread->ended_ns && thread->ended_ns < end_ns;
-
-		error = call_thread_end(calling->meter, thread->stack,
-					ended ? thread->ended_ns : end_ns);
+		if (calling->threads[i].stack)
+			error = thread_end(calling, &calling->threads[i], end_ns);
 	}
 	if (!error)
 		error = call_meter_end(calling->meter, end_ns);

@@ -40,6 +40,7 @@ struct call_slot {
 
 struct call_thread {
 	uint32_t thread; /* of the profile */
+	uint32_t place;	 /* in the meter's threads */
 	uint32_t root;	 /* node */
 	bool followed;	 /* from the first event to the end */
 	bool entered;	 /* the last hit was an entry */
@@ -61,8 +62,8 @@ struct call_thread {
 struct call_meter {
 	struct calls *calls;
 	uint32_t enter_ns, leave_ns;
-	struct call_thread **threads; /* by the profile's index; NULL: not seen */
-	uint32_t thread_count;
+	struct call_thread **threads; /* owned, in no order */
+	uint32_t thread_count, thread_capacity;
 };
 
 enum call_ending {
@@ -99,38 +100,46 @@ void call_meter_free(struct call_meter *meter)
 	if (!meter)
 		return;
 	for (uint32_t i = 0; i < meter->thread_count; i++) {
-		if (meter->threads[i])
-			call_thread_release_stack(meter->threads[i]);
+		call_thread_release_stack(meter->threads[i]);
 		free(meter->threads[i]);
 	}
 	free(meter->threads);
 	free(meter);
 }
 
-struct call_thread *call_meter_thread(struct call_meter *meter, uint32_t thread)
+struct call_thread *call_meter_add(struct call_meter *meter, uint32_t thread)
 {
-	if (thread >= meter->thread_count) {
-		uint32_t count = meter->thread_count ? meter->thread_count : 16;
+	struct call_thread *added;
+
+	if (meter->thread_count == meter->thread_capacity) {
+		uint32_t capacity = meter->thread_capacity ? meter->thread_capacity * 2 : 16;
 		struct call_thread **threads;
 
-		while (count <= thread && count < UINT32_MAX / 4)
-			count *= 2;
-		if (count <= thread)
+		if (!capacity)
 			return NULL;
-		threads = realloc(meter->threads, count * sizeof(struct call_thread *));
+		threads = reallocarray(meter->threads, capacity, sizeof(struct call_thread *));
 		if (!threads)
 			return NULL;
-		memset(threads + meter->thread_count, 0,
-		       (count - meter->thread_count) * sizeof(struct call_thread *));
 		meter->threads = threads;
-		meter->thread_count = count;
+		meter->thread_capacity = capacity;
 	}
-	if (!meter->threads[thread]) {
-		meter->threads[thread] = calloc(1, sizeof(struct call_thread));
-		if (meter->threads[thread])
-			meter->threads[thread]->thread = thread;
-	}
-	return meter->threads[thread];
+	added = calloc(1, sizeof(*added));
+	if (!added)
+		return NULL;
+	added->thread = thread;
+	added->place = meter->thread_count;
+	meter->threads[meter->thread_count++] = added;
+	return added;
+}
+
+void call_meter_drop(struct call_meter *meter, struct call_thread *thread)
+{
+	struct call_thread *last = meter->threads[--meter->thread_count];
+
+	meter->threads[thread->place] = last;
+	last->place = thread->place;
+	call_thread_release_stack(thread);
+	free(thread);
 }
 
 /* ---- the stack ---- */
@@ -443,6 +452,11 @@ uint64_t call_thread_frame(const struct call_thread *thread)
 	return thread->depth ? thread->slots[thread->depth].frame : 0;
 }
 
+bool call_thread_is_off_cpu(const struct call_thread *thread)
+{
+	return thread->is_off_cpu;
+}
+
 bool call_thread_has_frame(const struct call_thread *thread, uint64_t frame)
 {
 	return call_thread_find(thread, frame);
@@ -473,10 +487,8 @@ int call_thread_end(struct call_meter *meter, struct call_thread *thread, uint64
 
 int call_meter_end(struct call_meter *meter, uint64_t time_ns)
 {
-	for (uint32_t i = 0; i < meter->thread_count; i++) {
-		if (meter->threads[i])
-			call_thread_end(meter, meter->threads[i], time_ns);
-	}
+	for (uint32_t i = 0; i < meter->thread_count; i++)
+		call_thread_end(meter, meter->threads[i], time_ns);
 	return 0;
 }
 

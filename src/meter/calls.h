@@ -24,10 +24,12 @@ struct call_meter *call_meter_new(struct calls *calls, uint32_t enter_ns, uint32
 void call_meter_free(struct call_meter *meter);
 
 /*
- * The thread, by the profile's index, added when new; borrowed, good until the meter ends. NULL: out
- * of memory.
+ * A thread of its own, counted as the profile's thread of that index, which others may be as well:
+ * rows are bounded. Borrowed until the meter ends or it is dropped. NULL: out of memory.
  */
-struct call_thread *call_meter_thread(struct call_meter *meter, uint32_t thread);
+struct call_thread *call_meter_add(struct call_meter *meter, uint32_t thread);
+/* After call_thread_end(): it will not be heard of again. */
+void call_meter_drop(struct call_meter *meter, struct call_thread *thread);
 
 /*
  * The frames that run now, outermost first. What was known of the thread's stack ends at `time_ns`
@@ -60,6 +62,8 @@ void call_thread_hit(struct call_thread *thread, uint32_t hit_ns);
 
 /* Innermost frame; 0 none. */
 uint64_t call_thread_frame(const struct call_thread *thread);
+/* It was told to go off the CPU, and nothing since. */
+bool call_thread_is_off_cpu(const struct call_thread *thread);
 bool call_thread_has_frame(const struct call_thread *thread, uint64_t frame);
 
 /*

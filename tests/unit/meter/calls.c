@@ -25,7 +25,7 @@ static void setup_cost(uint32_t enter_ns, uint32_t leave_ns)
 	teardown();
 	calls = calls_new();
 	meter = call_meter_new(calls, enter_ns, leave_ns);
-	thread = call_meter_thread(meter, 0);
+	thread = call_meter_add(meter, 0);
 }
 
 static void setup(void)
@@ -506,7 +506,7 @@ Test(calls_meter, a_clock_that_goes_back_takes_nothing_away)
 
 Test(calls_meter, threads_do_not_mix)
 {
-	struct call_thread *other = call_meter_thread(meter, 70);
+	struct call_thread *other = call_meter_add(meter, 70);
 
 	enter(0, FA, A);
 	cr_assert_eq(call_thread_event(meter, other, CALL_ENTER, 50, FA, B), 0);
@@ -518,8 +518,45 @@ Test(calls_meter, threads_do_not_mix)
 	EXPECT(A, 1, 70, 100, 70, 100);
 	EXPECT(B, 1, 30, 30, 30, 30);
 	cr_expect_eq(calls->nodes[calls_root(calls, 70)].times.self_ns, 20);
-	cr_expect_eq(call_meter_thread(meter, 0), thread);
-	cr_expect_eq(call_meter_thread(meter, 70), other);
+}
+
+/* Beyond so many rows threads share one: their sums do, not their stacks. */
+Test(calls_meter, threads_of_one_row_do_not_mix)
+{
+	struct call_thread *other = call_meter_add(meter, 0);
+
+	enter(0, FA, A);
+	cr_assert_eq(call_thread_event(meter, other, CALL_ENTER, 50, FA, A), 0);
+	enter(60, FB, B);
+	cr_assert_eq(call_thread_event(meter, other, CALL_RETURN, 80, FA, 0), 0);
+	leave(90, FB);
+	leave(100, FA);
+	finish(100);
+	EXPECT(A, 2, 100, 130, 100, 130);
+	EXPECT(B, 1, 30, 30, 30, 30);
+	cr_expect_eq(calls->unseen_exits, 0);
+	cr_expect_eq(calls->stray_exits, 0);
+	cr_expect_eq(root_times()->total_ns, 150);
+}
+
+/* What a thread has counted stays when it is dropped; the others are not touched. */
+Test(calls_meter, a_dropped_thread_has_counted)
+{
+	struct call_thread *other = call_meter_add(meter, 0), *third = call_meter_add(meter, 0);
+
+	cr_assert_eq(call_thread_event(meter, other, CALL_ENTER, 0, FA, A), 0);
+	cr_assert_eq(call_thread_event(meter, third, CALL_ENTER, 0, FB, B), 0);
+	cr_assert_eq(call_thread_end(meter, other, 40), 0);
+	call_meter_drop(meter, other);
+	cr_assert_eq(call_thread_event(meter, third, CALL_RETURN, 30, FB, 0), 0);
+	cr_assert_eq(call_thread_end(meter, third, 30), 0);
+	call_meter_drop(meter, third);
+	enter(50, FC, C);
+	leave(60, FC);
+	finish(60);
+	EXPECT(A, 1, 40, 40, 40, 40);
+	EXPECT(B, 1, 30, 30, 30, 30);
+	EXPECT(C, 1, 10, 10, 10, 10);
 }
 
 /* After its end a thread is followed anew, and the time between is nobody's. */

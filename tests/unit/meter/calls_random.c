@@ -10,6 +10,7 @@
 enum { EVENTS = 5000 };
 
 static uint64_t random_state;
+static struct call_thread *threads[THREADS];
 
 static uint32_t random_below(uint32_t limit)
 {
@@ -28,9 +29,7 @@ static void random_start(struct slow *slow, struct call_meter *meter, uint32_t t
 	for (size_t i = 0; i < count; i++)
 		frames[i] = (struct call_running){ 0x1000 + 16 * i, random_below(FUNCTIONS) };
 	slow_start(slow, thread_id, time_ns, frames, count);
-	cr_assert_eq(call_thread_start(meter, call_meter_thread(meter, thread_id), time_ns, frames,
-				       count),
-		     0);
+	cr_assert_eq(call_thread_start(meter, threads[thread_id], time_ns, frames, count), 0);
 }
 
 static void random_off_cpu(struct slow *slow, struct call_meter *meter, uint32_t thread_id,
@@ -40,7 +39,7 @@ static void random_off_cpu(struct slow *slow, struct call_meter *meter, uint32_t
 	uint64_t off_ns = random_below(60);
 
 	slow_off_cpu(&slow->threads[thread_id], time_ns, goes, off_ns);
-	call_thread_off_cpu(meter, call_meter_thread(meter, thread_id), time_ns, goes, off_ns);
+	call_thread_off_cpu(meter, threads[thread_id], time_ns, goes, off_ns);
 }
 
 /* Mostly what a program does; sometimes what it cannot do. */
@@ -66,10 +65,9 @@ static void random_event(struct slow *slow, struct call_meter *meter, uint32_t t
 		function = thread->frames[thread->depth - 1].function;
 	}
 	slow_event(slow, thread_id, kind, time_ns, frame, function);
-	cr_assert_eq(call_thread_event(meter, call_meter_thread(meter, thread_id), kind, time_ns,
-				       frame, function),
+	cr_assert_eq(call_thread_event(meter, threads[thread_id], kind, time_ns, frame, function),
 		     0);
-	cr_assert_eq(call_thread_frame(call_meter_thread(meter, thread_id)),
+	cr_assert_eq(call_thread_frame(threads[thread_id]),
 		     thread->depth ? thread->frames[thread->depth - 1].frame : 0);
 }
 
@@ -77,6 +75,8 @@ static uint64_t random_run(struct slow *slow, struct call_meter *meter)
 {
 	uint64_t time_ns = 1000000;
 
+	for (uint32_t i = 0; i < THREADS; i++)
+		threads[i] = call_meter_add(meter, i);
 	for (unsigned int i = 0; i < EVENTS; i++) {
 		uint32_t thread_id = random_below(THREADS), what = random_below(1000);
 
@@ -85,9 +85,7 @@ static uint64_t random_run(struct slow *slow, struct call_meter *meter)
 			random_start(slow, meter, thread_id, time_ns);
 		} else if (what < 4) {
 			slow_end(slow, thread_id, time_ns);
-			cr_assert_eq(call_thread_end(meter, call_meter_thread(meter, thread_id),
-						     time_ns),
-				     0);
+			cr_assert_eq(call_thread_end(meter, threads[thread_id], time_ns), 0);
 		} else if (what < 100) {
 			random_off_cpu(slow, meter, thread_id, time_ns);
 		} else {
