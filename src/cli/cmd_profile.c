@@ -127,11 +127,11 @@ static int run(const struct config *config, struct launch *launch, struct signal
 	if (!status)
 		status = reports_write(config, signals, session_profile(session));
 	session_free(session);
-	if (!launch || status != EXIT_REPORT)
+	if (!launch || !launch_is_started(launch))
 		return status;
-	/* -d or Ctrl-C ended the run: the command goes on, and its status is still the answer. */
-	if (launch_wait_end(launch, signals, &wait_status))
-		return EXIT_REPORT;
+	/* -d, Ctrl-C or a refusal ended the run: the command goes on, on the terminal that is ours. */
+	if (launch_wait_end(launch, signals, &wait_status) || status != EXIT_REPORT)
+		return status;
 	return launch_exit_status(wait_status);
 }
 

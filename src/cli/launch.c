@@ -156,6 +156,11 @@ int launch_go(struct launch *launch)
 	return err;
 }
 
+bool launch_is_started(const struct launch *launch)
+{
+	return launch->go_fd < 0;
+}
+
 pid_t launch_pid(const struct launch *launch)
 {
 	return launch->pid;

@@ -26,6 +26,7 @@ int launch_prepare(char *const *argv, const struct signals *signals, struct laun
  * -EACCES, ...; the child is gone then), -ECHILD when the child was killed while it waited.
  */
 int launch_go(struct launch *launch);
+bool launch_is_started(const struct launch *launch); /* launch_go() was tried */
 
 pid_t launch_pid(const struct launch *launch);
 /* Readable (poll, epoll) when the command has ended. Borrowed. */

@@ -492,6 +492,10 @@ static int command_start(struct session *session)
 
 	if (!session->launch)
 		return 0;
+	if (signals_poll(session->signals)) {
+		log_error("stopped before %s was started", session->config->argv[0]);
+		return EXIT_FAILED_RUNNING;
+	}
 	error = launch_go(session->launch);
 	if (!error)
 		return 0;

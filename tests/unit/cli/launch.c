@@ -43,7 +43,9 @@ static int run_shell(const char *line, const struct signals *signals)
 	int wait_status = -1;
 
 	cr_assert_eq(launch_prepare(argv, signals, &launch), 0);
+	cr_expect(!launch_is_started(launch));
 	cr_assert_eq(launch_go(launch), 0);
+	cr_expect(launch_is_started(launch));
 	cr_assert_eq(launch_wait(launch, PATIENCE_MS, &wait_status), 0);
 	launch_release(launch);
 	return launch_exit_status(wait_status);
