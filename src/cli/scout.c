@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -87,9 +88,43 @@ static int interpreter_find(const char *name, char *out, size_t size)
 	return 0;
 }
 
+/* Whether nobody but root and ourselves can change what lies there, and the way to it. */
+static bool path_is_safe(const char *real)
+{
+	char path[PATH_MAX], *slash;
+	struct stat status;
+
+	snprintf(path, sizeof(path), "%s", real);
+	for (;;) {
+		if (stat(path, &status) || (status.st_uid && status.st_uid != geteuid()) ||
+		    status.st_mode & S_IWOTH || (status.st_mode & S_IWGRP && status.st_gid))
+			return false;
+		slash = strrchr(path, '/');
+		if (!slash || !path[1])
+			return true;
+		slash[slash == path] = '\0';
+	}
+}
+
+/*
+ * The interpreter that another program is to run, maybe as another user, whose file we must not run as
+ * ourselves; nor one by a link, which may have a configuration of its own beside it.
+ */
+static int behind_find(const char *name, char *out)
+{
+	char found[PATH_MAX];
+	int error = interpreter_find(name, found, sizeof(found));
+
+	if (error)
+		return error;
+	if (!realpath(found, out))
+		return -errno;
+	return path_is_safe(out) ? 0 : -EPERM;
+}
+
 /* Which program to look at, and below which root. */
 struct scout_goal {
-	const char *root; /* NULL: ours */
+	const char *root; /* NULL: ours; else what is below it is looked for there */
 	char path[PATH_MAX];
 };
 
@@ -108,7 +143,7 @@ static int goal_find(char *const *argv, struct scout_goal *goal)
 		if (strncmp(base_name(argv[i]), "python", 6) != 0)
 			continue;
 		if (!goal->root)
-			return interpreter_find(argv[i], goal->path, sizeof(goal->path));
+			return behind_find(argv[i], goal->path);
 		if ((size_t)snprintf(goal->path, sizeof(goal->path), "%s", argv[i]) <
 		    sizeof(goal->path))
 			return 0;
@@ -119,18 +154,19 @@ static int goal_find(char *const *argv, struct scout_goal *goal)
 static void scout_exec(const struct scout_goal *goal, int stdin_fd)
 {
 	int null = open("/dev/null", O_RDWR);
+	char path[PATH_MAX];
 	sigset_t none;
 
+	snprintf(path, sizeof(path), "%s", goal->path);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setpgid(0, 0); /* a terminal's Ctrl-C is not for it */
 	dup2(stdin_fd, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
-	if (goal->root && (chroot(goal->root) || chdir("/")))
+	if (goal->root && (chroot(goal->root) || chdir("/") || behind_find(goal->path, path)))
 		_exit(127);
-	execlp(goal->path, goal->path, "-I", "-S", "-c", "import sys; sys.stdin.read()",
-	       (char *)NULL);
+	execlp(path, path, "-I", "-S", "-c", "import sys; sys.stdin.read()", (char *)NULL);
 	_exit(127);
 }
 
