@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Exact calls: every count is CPython's own."""
+import json
 import os
+import subprocess
 
 import calls
 import live
@@ -83,13 +85,32 @@ class ExactTest(calls.CallsTest):
     def test_subinterpreters(self, python):
         self.check_own_counts(python, "subinterpreters")
 
+    @for_each(lambda: [p for p in live.one_python_per_version() if p.minor >= 14])
+    def test_compiled_meanwhile(self, python):
+        """Machine code that the JIT compiler made passes by the interpreter: exact or refused."""
+        env = dict(self.env, PYTHON_JIT="1")
+        enabled = subprocess.run(python.command("-c", "import sys; print(sys._jit.is_enabled())"),
+                                 stdout=subprocess.PIPE, env=env, check=True).stdout
+        if enabled.strip() != b"True":
+            self.skipTest("a build without the JIT compiler")
+        run = self.run_pybpfprof("--mode", "time", "-f", "json", "-o", "calls.json", "--",
+                                 *python.command(self.script(python, "calls_live.py"), "fib", "1"),
+                                 returncode=None, env=env)
+        facts = json.loads(run.stdout[len("done "):])
+        if run.returncode:
+            self.assertEqual(run.returncode, 3, run.stderr)
+            self.assert_one_line(run, "JIT")
+            return
+        with open(os.path.join(self.workdir, "calls.json")) as report:
+            self.assertEqual(calls.Calls(json.load(report)).total("fib"), facts["calls"])
+
     def test_same_output_and_status(self):
         python = live.host_python()
         script = ("import sys, atexit; atexit.register(print, 'last');"
                   "print('out', sys.argv[1:]); print('err', file=sys.stderr); {}['missing']")
         command = python.command("-c", script, "a", "b")
-        plain = live.subprocess.run(command, stdout=live.subprocess.PIPE, check=False,
-                                    stderr=live.subprocess.PIPE, env=self.env)
+        plain = subprocess.run(command, stdout=subprocess.PIPE, check=False,
+                                    stderr=subprocess.PIPE, env=self.env)
         run = self.run_pybpfprof("-q", "--mode", "time", "-o", "out", "--", *command, returncode=1,
                                  env=self.env)
         self.assertEqual((run.stdout_bytes, run.stderr), (plain.stdout, plain.stderr.decode()))
