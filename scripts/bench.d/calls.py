@@ -333,10 +333,11 @@ def slices(target, seconds, count):
 
 def until_gone(target, usual_ns, count):
     """Seconds from the first to the last piece of work that probes made slow."""
-    profiler = subprocess.Popen([Profiler.program, "-q", "--mode", "time", "-o", "/dev/null", "-p",
-                                 str(target.pid)])
-    found = slices(target, 3, count)
-    profiler.wait(PATIENCE_S)
+    profiler = subprocess.Popen([Profiler.program, "-q", "--mode", "time", "-o", "/dev/null", "-d",
+                                 "10", "-p", str(target.pid)])
+    found = []
+    while profiler.poll() is None:
+        found += slices(target, 0.2, count)
     slow = [when for when, ns in found if ns > 4 * usual_ns]
     return slow[-1] - slow[0] if slow else float("nan")
 
