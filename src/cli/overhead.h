@@ -22,7 +22,7 @@ struct overhead {
 	const struct config *config;
 	struct capture *capture;
 	struct watch *watch;
-	struct calling *calling;
+	struct calling *calling; /* NULL: calls are not followed, and nothing is limited */
 	struct profile *profile;
 
 	uint32_t hit_ns;     /* what one costs; 0: not known */

@@ -46,15 +46,14 @@ struct session {
 	struct sampling *sampling; /* one of these two */
 	struct calling *calling;
 	struct calling_cost hit_cost;
-	struct overhead overhead; /* of calling */
+	struct overhead overhead; /* looked at when calls are followed */
 	bool stop;		  /* the overhead is too much */
 	struct live live;
 	uint64_t start_ns;
 	uint64_t end_ns;	   /* by -d; UINT64_MAX: none */
 	uint64_t sampled_until_ns; /* what was sampled later has no CPU time to go with it */
 	uint64_t own_cpu_start_ns;
-	uint64_t target_cpu_ns; /* as last read, for the live line */
-	uint64_t target_cpu_read_ns;
+	struct budget_reading target_read; /* the last one, for the live line */
 	uint64_t cpus_followed_ns;
 	int drain_ms;
 	int error; /* of an event; ends the run */
@@ -129,13 +128,7 @@ static int calling_make(struct session *session)
 				       session->profile, &session->hit_cost);
 	if (!session->calling)
 		return -ENOMEM;
-	session->overhead = (struct overhead){
-		.config = session->config,
-		.capture = session->capture,
-		.watch = session->watch,
-		.calling = session->calling,
-		.profile = session->profile,
-	};
+	session->overhead.calling = session->calling;
 	return 0;
 }
 
@@ -153,6 +146,12 @@ static int parts_make(struct session *session)
 	session->watch = watch_new(session->capture, session->profile);
 	if (!session->watch)
 		return -ENOMEM;
+	session->overhead = (struct overhead){
+		.config = config,
+		.capture = session->capture,
+		.watch = session->watch,
+		.profile = session->profile,
+	};
 	if (is_exact(config))
 		return calling_make(session);
 	session->profile->period_ns = 1000000000ull / config->rate_hz;
@@ -271,21 +270,19 @@ static void live_show(struct session *session, uint64_t now_ns)
 
 	if (session->config->quiet || !isatty(STDERR_FILENO))
 		return;
-	if (now_ns - session->target_cpu_read_ns >= CPU_READ_PERIOD_NS) {
-		session->target_cpu_ns = watch_cpu_ns(session->watch);
-		session->target_cpu_read_ns = now_ns;
-	}
+	if (now_ns - session->target_read.time_ns >= CPU_READ_PERIOD_NS)
+		session->target_read = overhead_read(&session->overhead, now_ns);
 	if (capture_stats(session->capture, &stats))
 		return;
 	for (int reason = 0; reason < DROP_COUNT; reason++)
 		counts.lost += stats.drops[reason];
-	counts.target_cpu_ns = session->target_cpu_ns;
+	counts.target_cpu_ns = session->target_read.cpu_ns;
 	counts.target_cost_ns = stats.target_ns;
 	counts.profiler_cpu_ns = own_cpu_ns() - session->own_cpu_start_ns;
 	if (session->calling) {
 		counts.exact = true;
 		counts.samples = calling_event_count(session->calling);
-		counts.target_cost_ns = stats.hits * session->overhead.hit_ns;
+		counts.target_cost_ns = session->target_read.cost_ns;
 	}
 	live_update(&session->live, &counts);
 }
