@@ -49,7 +49,8 @@ struct calling {
 	uint32_t stepped_ns;
 	struct call_proof *proofs; /* by site */
 	bool *proof_known;
-	struct known_plan *plans; /* by interpreter file */
+	const char *site_refusals[ABI_CALL_SITES]; /* call_plan_site.refusal */
+	struct known_plan *plans;		   /* by interpreter file */
 	size_t plan_count;
 	struct python_process *templates[ABI_CALL_TEMPLATES]; /* owned */
 	uint32_t template_probes[ABI_CALL_TEMPLATES];	      /* strings of the profile */
@@ -195,6 +196,7 @@ static void proofs_start(struct calling *calling, const struct call_plan *plan, 
 		if (calling->proof_known[first_site + i])
 			continue;
 		call_proof_init(&calling->proofs[first_site + i], &plan->sites[i].site);
+		calling->site_refusals[first_site + i] = plan->sites[i].refusal;
 		calling->proof_known[first_site + i] = true;
 	}
 }
@@ -492,6 +494,19 @@ static void site_disproved(struct calling *calling, const struct record_call_pro
 	capture_target_remove(calling->capture, hit->header.pid);
 }
 
+/* What no plan foresaw shows itself by a hit. */
+static void site_refuses(struct calling *calling, const struct record_call_proof *hit)
+{
+	if (*calling->refusal)
+		return;
+	snprintf(calling->refusal, sizeof(calling->refusal),
+		 "pid %u: its calls cannot be followed: %s", hit->header.pid,
+		 calling->site_refusals[hit->site]);
+	log_warn("%s", calling->refusal);
+	calling->unbalanced = true;
+	capture_target_remove(calling->capture, hit->header.pid);
+}
+
 static int on_proof(struct calling *calling, const struct record_call_proof *hit)
 {
 	struct called_thread *thread = thread_of(calling, &hit->header);
@@ -505,6 +520,10 @@ static int on_proof(struct calling *calling, const struct record_call_proof *hit
 	if (!thread || !calling->proof_known[hit->site] ||
 	    !sequence_follows(thread, hit->sequence)) {
 		calling->profile->lost[DROP_CALL_EVENTS]++;
+		return 0;
+	}
+	if (calling->site_refusals[hit->site]) {
+		site_refuses(calling, hit);
 		return 0;
 	}
 	entering = proof->site.kind == CALL_ENTER || proof->site.kind == CALL_THROW;

@@ -87,6 +87,29 @@ static int jit_is_on(struct dispatch_loop *loop, uint32_t offset)
 	return err;
 }
 
+/*
+ * It is off; but another process of this file may have it on, and is followed before anybody has looked
+ * at it. The compiled code is entered here.
+ */
+static int executor_watch(struct dispatch_loop *loop, uint32_t executor)
+{
+	const struct call_site site = {
+		.kind = CALL_LEAVE,
+		.frame_register = CALL_NO_REGISTER,
+		.ip_register = CALL_NO_REGISTER,
+		.result_register = CALL_NO_REGISTER,
+		.throw_register = CALL_NO_REGISTER,
+	};
+	struct call_plan *plan = loop->plan;
+	int err = dispatch_site_add(loop, executor, "ENTER_EXECUTOR", &site);
+
+	if (!err)
+		plan->sites[plan->site_count - 1].refusal =
+			"its JIT compiler is on, whose code shows no calls (PYTHON_JIT=0 turns it "
+			"off)";
+	return err;
+}
+
 static int jit_check(struct dispatch_loop *loop)
 {
 	const char *version = loop->process->version;
@@ -121,7 +144,7 @@ static int jit_check(struct dispatch_loop *loop)
 				       "Python %s: built with the experimental JIT compiler, and "
 				       "whether it is on cannot be told",
 				       version);
-	return 0;
+	return executor_watch(loop, executor);
 }
 
 int dispatch_build_check(struct dispatch_loop *loop)

@@ -29,6 +29,8 @@ struct call_plan_site {
 	uint64_t semaphore_offset; /* of the USDT counter in that file; 0 none */
 	struct call_site site;	   /* registers as far as the code tells; proven is 0 */
 	char name[32];		   /* "RESUME_CHECK", "function__entry", "unwind" */
+	/* A hit there means that calls are made which no probe sees: "JIT ..." says how. */
+	const char *refusal; /* static; NULL: an ordinary site */
 	bool stepped; /* not emulated, as nothing there is: a hit costs many times as much */
 };
 
