@@ -227,15 +227,6 @@ static void check_rate(struct kernel_check_line *line)
 		kernel_line_ok(line, "%ld samples a second at most", rate);
 }
 
-static void check_uprobe(struct kernel_check_line *line)
-{
-	if (!access("/sys/bus/event_source/devices/uprobe/type", F_OK))
-		kernel_line_ok(line, "the uprobe PMU is there");
-	else
-		kernel_line_degraded(line, "a kernel with CONFIG_UPROBE_EVENTS=y",
-				     "no uprobe PMU: sampling works, exact modes will not");
-}
-
 static void check_lockdown(struct kernel_check_line *line)
 {
 	char text[128];
@@ -347,7 +338,7 @@ static const struct check_entry {
 	{ "perf events", true, true, kernel_trial_perf },
 	{ "process memory", true, true, kernel_trial_memory },
 	{ "sample rate", false, false, check_rate },
-	{ "uprobes", false, false, check_uprobe },
+	{ "exact calls", false, false, kernel_trial_calls },
 	{ "kernel symbols", false, false, check_symbols },
 	{ "cgroup v2", false, false, check_cgroup },
 	{ "seccomp", false, false, check_seccomp },

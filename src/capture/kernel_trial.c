@@ -17,6 +17,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "capture/uprobe_multi.h"
+
 #define FIX_RIGHTS                                                                                 \
 	"a container, its seccomp profile or a security module refuses it: run it on the host, "   \
 	"or with --privileged --pid=host"
@@ -176,6 +178,111 @@ void kernel_trial_trace(struct kernel_check_line *line)
 	kernel_line_ok(line, "tp_btf loads for sched_process_fork, _exec, _exit and sched_switch");
 done:
 	btf__free(btf);
+}
+
+/* The type "int", as the kernel's. A descriptor or -errno. */
+static int load_int_type(void)
+{
+	struct btf *btf = btf__new_empty();
+	const void *types;
+	uint32_t size;
+	int fd = -ENOMEM;
+
+	if (!btf)
+		return fd;
+	if (btf__add_int(btf, "int", 4, BTF_INT_SIGNED) == 1) {
+		types = btf__raw_data(btf, &size);
+		if (types)
+			fd = bpf_btf_load(types, size, NULL); /* btf__load_into_kernel() prints */
+	}
+	btf__free(btf);
+	return fd;
+}
+
+/* Memory of each thread's own, as the programs on calls have; it must be typed. Likewise. */
+static int make_task_storage(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC,
+		    .btf_key_type_id = 1, .btf_value_type_id = 1);
+	int types_fd = load_int_type(), fd;
+
+	if (types_fd < 0)
+		return types_fd;
+	options.btf_fd = types_fd;
+	fd = bpf_map_create(BPF_MAP_TYPE_TASK_STORAGE, "pybpfprof_try", 4, 4, 0, &options);
+	close(types_fd);
+	return fd;
+}
+
+#define CALL_HELPER(helper)                                                                        \
+	{                                                                                          \
+		.code = BPF_JMP | BPF_CALL, .imm = (helper)                                        \
+	}
+#define SET_TO_ZERO(reg)                                                                           \
+	{                                                                                          \
+		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg)                              \
+	}
+#define SET_TO_REGISTER(reg, from)                                                                 \
+	{                                                                                          \
+		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = (reg), .src_reg = (from)           \
+	}
+
+/* A uprobe's program that asks for its cookie and for its thread's memory. */
+static int load_uprobe(int storage_fd)
+{
+	const struct bpf_insn program[] = {
+		CALL_HELPER(BPF_FUNC_get_attach_cookie),
+		CALL_HELPER(BPF_FUNC_get_current_task_btf),
+		SET_TO_REGISTER(BPF_REG_2, BPF_REG_0),
+		SET_TO_ZERO(BPF_REG_3),
+		SET_TO_ZERO(BPF_REG_4),
+		{ .code = BPF_LD | BPF_DW | BPF_IMM,
+		  .dst_reg = BPF_REG_1,
+		  .src_reg = BPF_PSEUDO_MAP_FD,
+		  .imm = storage_fd },
+		{ 0 },
+		CALL_HELPER(BPF_FUNC_task_storage_get),
+		SET_TO_ZERO(BPF_REG_0),
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "pybpfprof_try", "GPL", program,
+			       sizeof(program) / sizeof(program[0]), NULL);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static void calls_refused(struct kernel_check_line *line, int error, const char *what)
+{
+	const char *fix = "a kernel of 5.15 or later with CONFIG_UPROBE_EVENTS=y";
+
+	if (error == -EPERM || error == -EACCES)
+		fix = rights_fix();
+	kernel_line_degraded(line, fix, "%s: %s; sampling works, --mode time and callgraph do not",
+			     what, strerror(-error));
+}
+
+void kernel_trial_calls(struct kernel_check_line *line)
+{
+	int fd = make_task_storage(), error;
+
+	if (fd < 0) {
+		calls_refused(line, fd, "no BPF task storage");
+		return;
+	}
+	error = load_uprobe(fd);
+	close(fd);
+	if (error)
+		calls_refused(line, error, "no program for uprobes loads");
+	else if (uprobe_multi_works())
+		kernel_line_ok(line, "uprobes, put in and taken away together");
+	else if (access("/sys/bus/event_source/devices/uprobe/type", F_OK))
+		calls_refused(line, -errno, "no uprobe PMU");
+	else
+		kernel_line_ok(line, "uprobes, put in and taken away one by one (all together "
+				     "from Linux 6.10 on)");
 }
 
 void kernel_trial_memory(struct kernel_check_line *line)

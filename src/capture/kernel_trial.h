@@ -23,6 +23,7 @@ void kernel_trial_perf(struct kernel_check_line *line);
 void kernel_trial_program(struct kernel_check_line *line);
 void kernel_trial_trace(struct kernel_check_line *line);
 void kernel_trial_memory(struct kernel_check_line *line);
+void kernel_trial_calls(struct kernel_check_line *line);
 
 /* What the checks say with. State OK leaves `fix` empty. */
 void kernel_line_ok(struct kernel_check_line *line, const char *format, ...)

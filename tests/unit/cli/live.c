@@ -101,3 +101,22 @@ Test(kernel_check, names_the_obstacle_without_rights)
 	cr_expect(strstr(obstacle, "not root, and without CAP_BPF"), "%s", obstacle);
 	cr_expect(strstr(obstacle, "sudo"), "%s", obstacle);
 }
+
+Test(kernel_check, exact_calls_are_no_need_of_sampling)
+{
+	struct kernel_check check;
+	const struct kernel_check_line *line = NULL;
+
+	if (geteuid() == 0 && setuid(65534))
+		cr_skip_test("cannot give up root");
+	kernel_check_run(&check);
+	for (size_t i = 0; i < check.count; i++) {
+		if (!strcmp(check.lines[i].name, "exact calls"))
+			line = &check.lines[i];
+	}
+	cr_assert_not_null(line);
+	cr_expect_not(line->needed);
+	cr_expect_eq(line->state, KERNEL_CHECK_DEGRADED);
+	cr_expect_str_eq(line->fix, "see rights");
+	cr_expect(strstr(line->finding, "--mode time"), "%s", line->finding);
+}
