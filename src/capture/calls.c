@@ -35,12 +35,16 @@ static int site_attach(struct capture *capture, struct called_file *file, const 
 	return file->links[index] ? 0 : -errno;
 }
 
-static int sites_attach_each(struct capture *capture, struct called_file *file, const char *path)
+/* Each takes some hundredths of a second until the next. All that leave, or all that enter. */
+static int sites_attach_each(struct capture *capture, struct called_file *file, const char *path,
+			     bool enter)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < file->plan.site_count && !error; i++)
-		error = site_attach(capture, file, path, i);
+	for (size_t i = 0; i < file->plan.site_count && !error; i++) {
+		if (site_enters(&file->plan.sites[i].site) == enter)
+			error = site_attach(capture, file, path, i);
+	}
 	return error;
 }
 
@@ -119,16 +123,13 @@ static void file_detach(struct called_file *file)
 static int file_attach(struct capture *capture, struct called_file *file)
 {
 	char path[64];
-	int error;
+	int error = 0;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
-	if (capture->uprobe_multi) {
-		error = sites_attach_at_once(capture, file, path, false);
-		if (!error)
-			error = sites_attach_at_once(capture, file, path, true);
-	} else {
-		error = sites_attach_each(capture, file, path);
-	}
+	/* Who leaves without having entered is nobody; who enters and never leaves would stay. */
+	for (int enter = 0; enter < 2 && !error; enter++)
+		error = capture->uprobe_multi ? sites_attach_at_once(capture, file, path, enter) :
+						sites_attach_each(capture, file, path, enter);
 	if (error)
 		file_detach(file);
 	return error;
@@ -234,6 +235,22 @@ static const struct called_file *file_find(const struct capture *capture, const 
 	return NULL;
 }
 
+/*
+ * One by one, the probes of functions that are started and of those that go on are not there at the
+ * same time: what was entered meanwhile is on the stacks, and nobody knows. They are taken anew, unless
+ * that cut the calls of others short.
+ */
+static void stacks_take_anew(struct capture *capture)
+{
+	if (capture->uprobe_multi)
+		return;
+	for (size_t i = 0; i < capture->called_count; i++) {
+		if (!capture->called[i]->retired)
+			return;
+	}
+	capture->skeleton->data->calls_generation++;
+}
+
 int capture_calls_attach(struct capture *capture, const char *path, pid_t only_pid,
 			 const struct call_plan *plan, uint32_t *first_site)
 {
@@ -259,6 +276,7 @@ int capture_calls_attach(struct capture *capture, const char *path, pid_t only_p
 	error = file_new(capture, path, only_pid, plan, &file);
 	if (error)
 		return error;
+	stacks_take_anew(capture);
 	called[capture->called_count++] = file;
 	capture->next_site += plan->site_count;
 	*first_site = file->first_site;
