@@ -186,7 +186,7 @@ check-live: all ## only the live tests (root)
 check-kernels: all ## live tests on Debian's own kernels in QEMU (slow)
 	scripts/check-kernels
 
-bench: all ## measure what pybpfprof costs; writes docs/overhead.md (root); BENCH=quick for 2 min
+bench: all ## measure what pybpfprof costs; writes docs/overhead*.md (root); BENCH=quick is short
 	scripts/bench $(BENCH)
 
 test-pythons: ## make the Debian roots with the Pythons that tests use (root)
