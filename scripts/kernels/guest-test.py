@@ -13,6 +13,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ LIVE = os.path.join(os.path.dirname(os.path.dirname(HERE)), "tests", "live")
 sys.dont_write_bytecode = True
 sys.path.insert(0, LIVE)
 
+import calls  # noqa: E402
 import live  # noqa: E402
 from live import for_each, marked_lines  # noqa: E402
 
@@ -34,6 +36,8 @@ KERNEL_MIN = (5, 15)
 # stand for all: one before frames were structs, one with a _PyCFrame, one with _Py_DebugOffsets.
 LIVE_TESTS = """
     test_all
+    test_fork_in_the_middle_of_calls__bullseye_3_9
+    test_fork_in_the_middle_of_calls__forky_3_15
     test_forged_frames_and_names__forky_3_15
     test_killed_command
     test_not_root
@@ -44,6 +48,8 @@ LIVE_TESTS = """
     test_shapes_in_one_thread__host_3_11
     test_target_killed_ends_the_run
     test_threads_are_told_apart
+    test_what_was_seen_until_then_is_exact
+    test_window_in_a_running_process__host_3_11
 """.split()
 PYTHON_MINORS = (9, 11, 15)
 
@@ -227,6 +233,91 @@ class GuestTest(live.LiveTest):
         refuse_without_btf(self)
 
 
+class Text:
+    """The interpreter's code in a process, beside that in its file: where they differ, a probe is."""
+
+    PAGE_BYTES = 4096
+
+    def __init__(self, target):
+        self.pid = target.pid
+        with open("/proc/%d/maps" % self.pid) as maps:
+            found = re.search(r"(?m)^(\w+)-(\w+) r-xp (\w+) .*/python3\.\d+$", maps.read())
+        self.start, end, offset = (int(number, 16) for number in found.groups())
+        with open("/proc/%d/exe" % self.pid, "rb") as binary:
+            binary.seek(offset)
+            self.code = binary.read(end - self.start)
+
+    def probes(self):
+        """Pages with a probe in them, and what they hold."""
+        with open("/proc/%d/mem" % self.pid, "rb") as memory:
+            memory.seek(self.start)
+            code = memory.read(len(self.code))
+        return {at: code[at:at + self.PAGE_BYTES] for at in range(0, len(code), self.PAGE_BYTES)
+                if code[at:at + self.PAGE_BYTES] != self.code[at:at + self.PAGE_BYTES]}
+
+
+class GuestCallsTest(calls.CallsTest):
+    """Exact calls, of the workloads that a slow machine can do twice."""
+    timeout_s = 150
+
+    def serve_and_know(self, python):
+        truth = self.truth(python, *calls.OWN_WORKLOADS, what="again")
+        return truth, self.serve(python, *calls.OWN_WORKLOADS)
+
+    def start_probing(self, target, text):
+        """Started, and all its probes in the target: no more have come for two seconds."""
+        process = self.popen("--mode", "time,callgraph", "--max-overhead", "none", "-f", "json",
+                             "-p", target.pid)
+        deadline_s = time.monotonic() + 60
+        probes, since_s = {}, 0
+        while process.poll() is None and time.monotonic() < deadline_s:
+            now = text.probes()
+            if now != probes:
+                probes, since_s = now, time.monotonic()
+            if probes and time.monotonic() - since_s > 2:
+                return process
+            time.sleep(0.1)
+        self.fail("no probes: %s" % self.collect(process, 5).stderr)
+
+    @for_each(guest_pythons)
+    def test_calls_of_a_command(self, python):
+        truth = self.truth(python, *calls.OWN_WORKLOADS)
+        profile = self.calls_of_command(*self.runner(python, "plain", *calls.OWN_WORKLOADS),
+                                        mode="time,callgraph", timeout_s=60)
+        self.assert_truth(profile, truth)
+        self.assert_edges(profile, truth)
+
+    @for_each(guest_pythons)
+    def test_calls_of_a_process(self, python):
+        """The probes come, see all there is, and go: its code is what the file has again."""
+        truth, target = self.serve_and_know(python)
+        text = Text(target)
+        self.assertEqual(text.probes(), {})
+        process = self.start_probing(target, text)
+        self.ask(target, signal.SIGUSR1)
+        process.send_signal(signal.SIGINT)
+        profile = self.collect_calls(process, mode="time,callgraph")
+        self.assertEqual(text.probes(), {})
+        target.finish(self)
+        self.assert_truth(profile, truth)
+
+    def test_doctor_tells_of_calls(self):
+        def state():
+            checks = self.run_pybpfprof("doctor", "-f", "json").json["checks"]
+            return next(check for check in checks if check["name"] == "exact calls")
+        self.assertEqual(state()["state"], "ok")
+        if kernel_version() >= (6, 10):
+            return
+        # As in a kernel without CONFIG_UPROBE_EVENTS.
+        subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/bus/event_source/devices"],
+                       check=True)
+        self.addCleanup(subprocess.run, ["umount", "/sys/bus/event_source/devices"], check=True)
+        told = state()
+        self.assertEqual(told["state"], "degraded")
+        self.assertIn("uprobe", told["finding"])
+        self.assertIn("CONFIG_UPROBE_EVENTS", told["fix"])
+
+
 class OldKernelTest(live.LiveTest):
     def test_profile_is_refused(self):
         target = self.start(live.host_python(), "split.py")
@@ -277,16 +368,16 @@ def is_chosen(test, words):
         return False
     if words:
         return any(word in test.id() for word in words)
-    return isinstance(test, GuestTest) or name in LIVE_TESTS
+    return isinstance(test, (GuestTest, GuestCallsTest)) or name in LIVE_TESTS
 
 
 def chosen_tests(runner):
     loader = unittest.defaultTestLoader
     if kernel_version() < KERNEL_MIN:
         return list(runner.flatten(loader.loadTestsFromTestCase(OldKernelTest)))
-    own = loader.loadTestsFromTestCase(GuestTest)
+    own = [loader.loadTestsFromTestCase(case) for case in (GuestTest, GuestCallsTest)]
     words = os.environ.get("GUEST_TESTS", "").replace(",", " ").split()
-    return [test for suite in (own, loader.discover(LIVE, "test_*.py", LIVE))
+    return [test for suite in (*own, loader.discover(LIVE, "test_*.py", LIVE))
             for test in runner.flatten(suite) if is_chosen(test, words)]
 
 
