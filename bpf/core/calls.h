@@ -37,7 +37,8 @@ struct call_thread {
 	__u16 code_tag_mask;
 	__u32 memo_off; /* the ends of code objects are not seen: nothing may be remembered */
 	__u64 exception_address; /* of the thread state's pending exception; 0 unknown */
-	__u64 out_ns;		 /* when it left its CPU last */
+	__u64 out_ns;		 /* when it left its CPU last; 0: it is on one */
+	__u64 out_cpu_ns;	 /* CPU time of its life by then */
 	__u64 off_ns;		 /* off the CPU, and not told yet */
 	struct record_calls record;
 	struct call_memo memo[CALL_MEMO_SLOTS];
@@ -124,12 +125,33 @@ static __always_inline void call_append(struct call_thread *thread, __u64 now_ns
 	event->what = what;
 }
 
+/*
+ * `task` runs. Kernels do not tell each switch: in 6.18 some of those from a user's thread or the idle
+ * one to the next are missing, and the time off would be CPU time. The scheduler's own count tells what
+ * the thread has had since, but for the part since the last tick.
+ */
+static __always_inline void call_in_missed(struct call_thread *thread, struct task_struct *task,
+					   __u64 now_ns)
+{
+	__u64 out_ns = *(volatile __u64 *)&thread->out_ns, on_ns;
+
+	if (!out_ns)
+		return;
+	on_ns = task->se.sum_exec_runtime - thread->out_cpu_ns;
+	/* A switch in between has reckoned already. */
+	if (__sync_val_compare_and_swap(&thread->out_ns, out_ns, 0) == out_ns &&
+	    now_ns - out_ns > on_ns)
+		__sync_fetch_and_add(&thread->off_ns, now_ns - out_ns - on_ns);
+}
+
 /* The time and how long the thread was off the CPU before it, read so that they belong together. */
 static __always_inline __u64 call_time(struct call_thread *thread, __u64 *off_ns)
 {
 	volatile __u64 *off = &thread->off_ns;
 	__u64 now_ns;
 
+	if (*(volatile __u64 *)&thread->out_ns)
+		call_in_missed(thread, bpf_get_current_task_btf(), bpf_ktime_get_ns());
 	*off_ns = *off;
 	now_ns = bpf_ktime_get_ns();
 	if (*off != *off_ns) {
@@ -151,6 +173,7 @@ static __always_inline void call_off_cpu_append(struct call_thread *thread, __u6
 /* On a CPU again since CALL_OFF_CPU_GOES, and no call or return has said so. */
 static __always_inline void call_back_tell(struct call_thread *thread, __u64 now_ns)
 {
+	call_in_missed(thread, bpf_get_current_task_btf(), now_ns);
 	if (!thread->went || !thread->generation)
 		return;
 	call_off_cpu_append(thread, now_ns, *(volatile __u64 *)&thread->off_ns);

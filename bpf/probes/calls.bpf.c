@@ -601,8 +601,11 @@ out:
 	return 0;
 }
 
-static __always_inline void call_switch_out(struct call_thread *thread, __u64 now_ns)
+static __always_inline void call_switch_out(struct call_thread *thread, struct task_struct *task,
+					    __u64 now_ns)
 {
+	call_in_missed(thread, task, now_ns);
+	thread->out_cpu_ns = task->se.sum_exec_runtime;
 	thread->out_ns = now_ns;
 	if (*(volatile __u32 *)&thread->busy)
 		return;
@@ -620,7 +623,7 @@ int BPF_PROG(calls__switch, bool preempt, struct task_struct *prev, struct task_
 	__u64 now_ns;
 
 	if (thread)
-		call_switch_out(thread, bpf_ktime_get_ns());
+		call_switch_out(thread, prev, bpf_ktime_get_ns());
 	thread = bpf_task_storage_get(&call_threads, next, 0, 0);
 	if (!thread || !thread->out_ns)
 		return 0;
