@@ -31,7 +31,7 @@ struct call_plan_site {
 	char name[32];		   /* "RESUME_CHECK", "function__entry", "unwind" */
 	/* A hit there means that calls are made which no probe sees: "JIT ..." says how. */
 	const char *refusal; /* static; NULL: an ordinary site */
-	bool stepped; /* not emulated, as nothing there is: a hit costs many times as much */
+	bool stepped;	     /* not emulated, as nothing there is: a hit costs many times as much */
 };
 
 struct call_plan {
