@@ -479,6 +479,13 @@ static enum call_event_kind proof_kind(const struct record_call_proof *hit,
 	return hit->kind;
 }
 
+/* Where every Python of a host is looked at, one that cannot be followed does not speak for the rest. */
+static void refuse_all(struct calling *calling)
+{
+	if (!calling->config->all && !calling->config->cgroup)
+		calling->unbalanced = true;
+}
+
 static void site_disproved(struct calling *calling, const struct record_call_proof *hit)
 {
 	const struct call_proof *proof = &calling->proofs[hit->site];
@@ -490,7 +497,7 @@ static void site_disproved(struct calling *calling, const struct record_call_pro
 		 "frame (%u hits agreed, %u did not)",
 		 hit->header.pid, hit->site, proof->agreed, proof->strangers);
 	log_warn("%s", calling->refusal);
-	calling->unbalanced = true;
+	refuse_all(calling);
 	capture_target_remove(calling->capture, hit->header.pid);
 }
 
@@ -503,7 +510,7 @@ static void site_refuses(struct calling *calling, const struct record_call_proof
 		 "pid %u: its calls cannot be followed: %s", hit->header.pid,
 		 calling->site_refusals[hit->site]);
 	log_warn("%s", calling->refusal);
-	calling->unbalanced = true;
+	refuse_all(calling);
 	capture_target_remove(calling->capture, hit->header.pid);
 }
 
@@ -666,7 +673,7 @@ static void balance_check(struct calling *calling)
 		"its calls cannot be followed exactly: %llu of %llu entries and exits were not seen",
 		(unsigned long long)calls->unseen_exits, (unsigned long long)calls->event_count);
 	log_warn("%s", calling->refusal);
-	calling->unbalanced = true;
+	refuse_all(calling);
 }
 
 bool calling_refused(const struct calling *calling)
