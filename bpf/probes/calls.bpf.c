@@ -15,6 +15,7 @@
 enum {
 	CALL_SCRATCHES = 16,
 	CALL_SCRATCH_TRIES = 8,
+	CALL_PROOFS_A_WAKEUP = 16,
 	CALL_MEMO_NOTHING = 0xff,		    /* in call_memo.kind: no function is entered */
 	CODE_FLAGS_RESUMABLE = 0x20 | 0x80 | 0x200, /* generator, coroutine, async generator */
 };
@@ -407,8 +408,9 @@ __noinline int call_proof_send(const struct python_target *target, struct call_s
 	if (counts)
 		counts->hits += thread->hits;
 	thread->hits = 0;
-	/* Each costs as much as many later ones: it is to be acted upon. */
-	call_send(thread, proof, sizeof(*proof), 1, BPF_RB_FORCE_WAKEUP);
+	/* Each costs as much as many later ones: to be acted upon soon. But who wakes us may have to wait. */
+	call_send(thread, proof, sizeof(*proof), 1,
+		  thread->sequence % CALL_PROOFS_A_WAKEUP ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
 
