@@ -23,6 +23,9 @@ union any_record {
 	struct record_code code;
 	struct record_native native;
 	struct record_process process;
+	struct record_calls calls;
+	struct record_call_stack call_stack;
+	struct record_call_proof call_proof;
 };
 
 struct input {
@@ -78,6 +81,15 @@ static size_t record_make(union any_record *record, unsigned int kind, const str
 		record->native.kernel_count = 2;
 		record->native.stack_bytes = 64;
 		return offsetof(struct record_native, stack) + 64;
+	case RECORD_CALLS:
+		record->calls.event_count = 3;
+		return offsetof(struct record_calls, events) + 3 * sizeof(struct call_event);
+	case RECORD_CALL_STACK:
+		record->call_stack.frame_count = 3;
+		return offsetof(struct record_call_stack, frames) +
+		       3 * sizeof(struct call_stack_frame);
+	case RECORD_CALL_PROOF:
+		return sizeof(struct record_call_proof);
 	default:
 		return sizeof(struct record_process);
 	}
@@ -134,6 +146,18 @@ static void event_use(const struct event *event, struct codes *codes, unsigned i
 	case RECORD_NATIVE:
 		bytes_touch(event->native->kernel, event->native->kernel_count * sizeof(uint64_t));
 		bytes_touch(event->native->stack, event->native->stack_bytes);
+		break;
+	case RECORD_CALLS:
+		for (uint32_t i = 0; i < event->calls->event_count; i++)
+			codes_function(codes, event->calls->events[i].code_id);
+		break;
+	case RECORD_CALL_STACK:
+		for (uint32_t i = 0; i < event->call_stack->frame_count; i++)
+			codes_function(codes, event->call_stack->frames[i].code_id);
+		break;
+	case RECORD_CALL_PROOF:
+		bytes_touch(event->call_proof, sizeof(*event->call_proof));
+		codes_function(codes, event->call_proof->code_id);
 		break;
 	default:
 		bytes_touch(event->process, sizeof(*event->process));
