@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "model/rollup.h"
 
 /* Marks a module known by its file alone, so that it cannot meet a module of that name. */
@@ -151,15 +152,8 @@ static struct call_rollup_row *call_rollup_row_of(struct call_rollup_builder *bu
 	} else if (out->by == CALL_ROLLUP_PROCESS) {
 		key = builder->profile->threads[node->thread].process;
 	}
-	if (out->row_count == builder->row_capacity) {
-		uint32_t capacity = builder->row_capacity ? builder->row_capacity * 2 : 64;
-		struct call_rollup_row *rows = realloc(out->rows, capacity * sizeof(*rows));
-
-		if (!rows)
-			return NULL;
-		out->rows = rows;
-		builder->row_capacity = capacity;
-	}
+	if (GROW(out->rows, builder->row_capacity, out->row_count))
+		return NULL;
 	slot = map64_slot(builder->rows, map64_pair(key, thread), &added);
 	if (!slot)
 		return NULL;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/map64.h"
 
 enum { CALLS_FIRST_ELEMENTS = 64 };
@@ -45,30 +46,6 @@ struct calls_index {
 	struct id_table pairs;	  /* edges by caller and callee */
 	struct map64 *folded;	  /* edge, thread and recursion -> node */
 };
-
-/* The array with room for one element more than `count`, or NULL and the old one stays good. */
-static void *calls_grow(void *array, uint32_t *capacity, uint32_t count, size_t element_bytes)
-{
-	uint32_t larger = *capacity ? *capacity * 2 : CALLS_FIRST_ELEMENTS;
-	void *grown;
-
-	if (count < *capacity)
-		return array;
-	if (*capacity > UINT32_MAX / 4)
-		return NULL;
-	grown = realloc(array, larger * element_bytes);
-	if (grown)
-		*capacity = larger;
-	return grown;
-}
-
-#define CALLS_GROW(array, capacity, count)                                                         \
-	({                                                                                         \
-		void *grown_array = calls_grow(array, &(capacity), count, sizeof(*(array)));       \
-		if (grown_array)                                                                   \
-			(array) = grown_array;                                                     \
-		grown_array ? 0 : -ENOMEM;                                                         \
-	})
 
 static uint32_t id_table_place(const struct id_table *table, uint32_t high, uint32_t low)
 {
@@ -156,8 +133,8 @@ static uint32_t calls_add_node(struct calls *calls, const struct call_node *node
 	struct calls_index *index = calls->index;
 	uint32_t id = calls->node_count;
 
-	if (CALLS_GROW(calls->nodes, index->node_capacity, id) ||
-	    CALLS_GROW(index->links, index->link_capacity, id))
+	if (GROW(calls->nodes, index->node_capacity, id) ||
+	    GROW(index->links, index->link_capacity, id))
 		return CALLS_NONE;
 	calls->nodes[id] = *node;
 	index->links[id] = (struct call_link){ .up = node->parent };
@@ -254,7 +231,7 @@ uint32_t calls_edge(struct calls *calls, uint32_t caller, uint32_t callee)
 	slot = id_table_find(calls, pairs, edge_pair, caller, callee);
 	if (*slot)
 		return *slot - 1;
-	if (CALLS_GROW(calls->edges, calls->index->edge_capacity, id))
+	if (GROW(calls->edges, calls->index->edge_capacity, id))
 		return CALLS_NONE;
 	calls->edges[id] = (struct call_edge){ .caller = caller, .callee = callee };
 	calls->edge_count++;

@@ -9,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "model/drops.h"
-
-enum { PROFILE_FIRST_ELEMENTS = 16 };
 
 /* How equal things are found, and how much room each array has. */
 struct profile_index {
@@ -30,30 +29,6 @@ struct profile_index {
 	uint32_t thread_capacity;
 	uint32_t sum_capacity;
 };
-
-/* The array with room for one element more than `count`, or NULL and the old one stays good. */
-static void *profile_grow(void *array, uint32_t *capacity, uint32_t count, size_t element_bytes)
-{
-	uint32_t larger = *capacity ? *capacity * 2 : PROFILE_FIRST_ELEMENTS;
-	void *grown;
-
-	if (count < *capacity)
-		return array;
-	if (*capacity > UINT32_MAX / 4)
-		return NULL;
-	grown = realloc(array, larger * element_bytes);
-	if (grown)
-		*capacity = larger;
-	return grown;
-}
-
-#define PROFILE_GROW(array, capacity, count)                                                       \
-	({                                                                                         \
-		void *grown_array = profile_grow(array, &(capacity), count, sizeof(*(array)));     \
-		if (grown_array)                                                                   \
-			(array) = grown_array;                                                     \
-		grown_array ? 0 : -ENOMEM;                                                         \
-	})
 
 static void profile_index_free(struct profile_index *index)
 {
@@ -104,7 +79,7 @@ struct profile *profile_new(const char *mode, enum profile_unit unit)
 		goto fail;
 	profile->mode = profile_string(profile, mode);
 	if (profile->mode == PROFILE_NONE ||
-	    PROFILE_GROW(profile->stacks, profile->index->stack_capacity, 0))
+	    GROW(profile->stacks, profile->index->stack_capacity, 0))
 		goto fail;
 	profile->stacks[0] = (struct profile_stack){ 0, PROFILE_NONE, 0 };
 	profile->stack_count = 1;
@@ -179,8 +154,8 @@ uint32_t profile_add_function(struct profile *profile, const struct profile_func
 			return id;
 	}
 	id = profile->function_count;
-	if (PROFILE_GROW(profile->functions, index->function_capacity, id) ||
-	    PROFILE_GROW(index->function_next, index->function_next_capacity, id))
+	if (GROW(profile->functions, index->function_capacity, id) ||
+	    GROW(index->function_next, index->function_next_capacity, id))
 		return PROFILE_NONE;
 	slot = map64_slot(index->functions, hash, NULL);
 	if (!slot)
@@ -213,7 +188,7 @@ uint32_t profile_add_frame(struct profile *profile, uint32_t function, int32_t l
 	uint32_t id = profile->frame_count, known;
 	uint64_t *slot;
 
-	if (PROFILE_GROW(profile->frames, profile->index->frame_capacity, id))
+	if (GROW(profile->frames, profile->index->frame_capacity, id))
 		return PROFILE_NONE;
 	known = profile_find(profile->index->frames, map64_pair(function, line), &slot);
 	if (known != PROFILE_NONE || !slot)
@@ -229,7 +204,7 @@ uint32_t profile_add_stack(struct profile *profile, uint32_t parent, uint32_t fr
 	uint32_t id = profile->stack_count, known;
 	uint64_t *slot;
 
-	if (PROFILE_GROW(profile->stacks, profile->index->stack_capacity, id))
+	if (GROW(profile->stacks, profile->index->stack_capacity, id))
 		return PROFILE_NONE;
 	known = profile_find(profile->index->stacks, map64_pair(parent, frame), &slot);
 	if (known != PROFILE_NONE || !slot)
@@ -246,7 +221,7 @@ uint32_t profile_add_process(struct profile *profile, uint32_t serial, uint32_t 
 	uint32_t id = profile->process_count, known;
 	uint64_t *slot;
 
-	if (PROFILE_GROW(profile->processes, profile->index->process_capacity, id))
+	if (GROW(profile->processes, profile->index->process_capacity, id))
 		return PROFILE_NONE;
 	/* Processes that are no Python all have serial 0: the pid tells those apart. */
 	known = profile_find(profile->index->processes, map64_pair(serial, serial ? 0 : pid),
@@ -264,7 +239,7 @@ uint32_t profile_add_thread(struct profile *profile, uint32_t process, uint32_t 
 	uint32_t id = profile->thread_count, known;
 	uint64_t *slot;
 
-	if (PROFILE_GROW(profile->threads, profile->index->thread_capacity, id))
+	if (GROW(profile->threads, profile->index->thread_capacity, id))
 		return PROFILE_NONE;
 	known = profile_find(profile->index->threads, map64_pair(process, tid), &slot);
 	if (known != PROFILE_NONE || !slot)
@@ -281,7 +256,7 @@ int profile_add_sample(struct profile *profile, uint32_t thread, uint32_t stack,
 	uint32_t id = profile->sum_count, known;
 	uint64_t *slot;
 
-	if (PROFILE_GROW(profile->sums, profile->index->sum_capacity, id))
+	if (GROW(profile->sums, profile->index->sum_capacity, id))
 		return -ENOMEM;
 	known = profile_find(profile->index->sums, map64_pair(thread, stack), &slot);
 	if (!slot)

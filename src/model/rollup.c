@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 
 /* Marks a module known by its file alone, so that it cannot meet a module of that name. */
@@ -146,15 +147,8 @@ static struct rollup_row *rollup_row_of(struct rollup_builder *builder, uint32_t
 
 	if (!builder->split_threads)
 		thread = PROFILE_NONE;
-	if (out->row_count == builder->row_capacity) {
-		uint32_t capacity = builder->row_capacity ? builder->row_capacity * 2 : 64;
-		struct rollup_row *rows = realloc(out->rows, capacity * sizeof(*rows));
-
-		if (!rows)
-			return NULL;
-		out->rows = rows;
-		builder->row_capacity = capacity;
-	}
+	if (GROW(out->rows, builder->row_capacity, out->row_count))
+		return NULL;
 	slot = map64_slot(builder->rows, map64_pair(key, thread), &added);
 	if (!slot)
 		return NULL;
