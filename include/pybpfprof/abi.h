@@ -140,13 +140,14 @@ enum python_target_flag {
 
 /* Value of the per-CPU `stats` map. */
 struct kernel_stats {
-	__u64 hits;	 /* probe hits that did work for a target */
-	__u64 stepped;	 /* of them, on instructions that the kernel single-steps */
-	__u64 target_ns; /* time spent in our programs while a target's thread was current */
-	__u64 records;	 /* delivered */
+	__u64 hits;	     /* probe hits that did work for a target */
+	__u64 stepped;	     /* of them, on instructions that the kernel single-steps */
+	__u64 target_ns;     /* time spent in our programs while a target's thread was current */
+	__u64 records;	     /* delivered */
+	__u64 unknown_frees; /* of blocks that were not recorded, or not watched when they began */
 	__u64 drops[DROP_COUNT];
 };
-ABI_ASSERT_SIZE(struct kernel_stats, 32 + 8 * DROP_COUNT);
+ABI_ASSERT_SIZE(struct kernel_stats, 40 + 8 * DROP_COUNT);
 
 /* ---- records ---- */
 
@@ -165,6 +166,9 @@ enum record_kind {
 	RECORD_CALL_STACK,
 	RECORD_CALL_PROOF,
 	RECORD_PROCESS_FOUND, /* a struct record_process: made a target from a call_template */
+	RECORD_MEMORY,
+	RECORD_MEMORY_STACK, /* a struct record_sample, numbered: before what names it */
+	RECORD_PROCESS_OOM,  /* a struct record_process: the OOM killer has chosen it */
 	RECORD_KIND_COUNT
 };
 
@@ -199,9 +203,11 @@ struct record_sample {
 	__u8 in_kernel;	 /* the sample hit kernel code */
 	__u8 is_python;	 /* the thread has a Python thread state */
 	__u16 reserved;
+	__u32 stack_id; /* RECORD_MEMORY_STACK: its number; else 0 */
+	__u32 reserved_2;
 	struct record_frame frames[ABI_STACK_FRAMES];
 };
-ABI_ASSERT_SIZE(struct record_sample, 24 + 8 + 8 * ABI_STACK_FRAMES);
+ABI_ASSERT_SIZE(struct record_sample, 24 + 16 + 8 * ABI_STACK_FRAMES);
 
 /* A str as it lies in memory: `length` code points of `kind` bytes; `bytes` of them follow. */
 struct record_text {
@@ -390,6 +396,94 @@ struct record_call_proof {
 	__u64 registers[ABI_REGISTERS];
 };
 ABI_ASSERT_SIZE(struct record_call_proof, 24 + 8 + 32 + 16 + 8 * ABI_REGISTERS);
+
+/* ---- memory ---- */
+
+/* What an allocator's function does, with its arguments. */
+enum memory_call {
+	MEMORY_MALLOC,	       /* (size); also valloc, pvalloc */
+	MEMORY_CALLOC,	       /* (count, size) */
+	MEMORY_REALLOC,	       /* (block, size) */
+	MEMORY_REALLOCARRAY,   /* (block, count, size) */
+	MEMORY_ALIGNED_ALLOC,  /* (alignment, size); also memalign */
+	MEMORY_POSIX_MEMALIGN, /* (out, alignment, size) */
+	MEMORY_FREE,	       /* (block); also cfree, free_sized, free_aligned_sized */
+	MEMORY_MMAP,	       /* (address, length, protection, flags, fd, offset) */
+	MEMORY_MUNMAP,	       /* (address, length) */
+	MEMORY_MREMAP,	       /* (address, length, new length, flags) */
+	MEMORY_SBRK,	       /* (increment) */
+	MEMORY_CALL_COUNT
+};
+
+enum { ABI_MEMORY_PROBES = 1024 };
+
+/* Value of the `memory_probes` map, by the number a probe carries as its cookie. */
+struct memory_probe {
+	__u8 call;	     /* enum memory_call */
+	__u8 first_argument; /* 1: a context comes before the arguments (CPython's own allocators) */
+	__u16 reserved;
+	__u32 reserved_2;
+	__u64 address; /* of the probed instruction in its file */
+	/* In its file: calls from there are the allocator's own. */
+	__u64 inside_start;
+	__u64 inside_end;
+};
+ABI_ASSERT_SIZE(struct memory_probe, 32);
+
+/* Key and value of the `memory_blocks` map: every block that is alive and was recorded. */
+struct memory_block_key {
+	__u64 address;
+	__u32 serial; /* of the process */
+	__u32 reserved;
+};
+ABI_ASSERT_SIZE(struct memory_block_key, 16);
+
+enum { MEMORY_TID_BITS = 22 }; /* the kernel's PID_MAX_LIMIT */
+
+struct memory_block {
+	__u64 born_ns;	/* when it was allocated; a realloc does not change it */
+	__u64 size_tid; /* bytes << MEMORY_TID_BITS | thread that allocated it last */
+	__u32 stack_id;
+	__u32 ordinal; /* of that thread's allocations */
+};
+ABI_ASSERT_SIZE(struct memory_block, 24);
+
+static inline __u64 memory_block_size(const struct memory_block *block)
+{
+	return block->size_tid >> MEMORY_TID_BITS;
+}
+
+enum memory_event_kind {
+	MEMORY_ALLOCATED,
+	MEMORY_FREED,
+	MEMORY_FAILED,	 /* an allocation of `size` got nothing */
+	MEMORY_MAPPED,	 /* `size` at `address`; `detail`: mmap()'s flags */
+	MEMORY_UNMAPPED, /* what was there from `address` on, `size` bytes */
+	MEMORY_FAULTED,	 /* the page at `address` was made resident; `size`: of how many bytes */
+	MEMORY_EVENT_KIND_COUNT
+};
+
+/* In record_memory.detail of a MEMORY_FAULTED: what was made resident, as the kernel counts it. */
+enum memory_page_kind { MEMORY_PAGE_FILE, MEMORY_PAGE_ANONYMOUS, MEMORY_PAGE_SHARED };
+
+/*
+ * One thing that happened to memory. A realloc that succeeds is a MEMORY_FREED of the old block, if it
+ * was known, and a MEMORY_ALLOCATED of the new one, both `resized` and of one time.
+ */
+struct record_memory {
+	struct record_header header; /* of the thread that does it */
+	__u64 size;
+	__u64 address;
+	__u64 born_ns; /* FREED, and ALLOCATED when resized: when the block was first allocated */
+	/* The stack that did it; FREED: that allocated the block. Of an earlier RECORD_MEMORY_STACK. */
+	__u32 stack_id; /* 0: lost */
+	/* FREED: allocations of this thread since the block's own; UINT32_MAX: another thread's. */
+	__u32 distance;
+	__u32 detail;
+	__u16 kind; /* enum memory_event_kind */
+	__u16 resized;
+};
+ABI_ASSERT_SIZE(struct record_memory, 24 + 24 + 16);
 
 struct record_process {
 	struct record_header header; /* pid: the process meant (for a fork, the child) */

@@ -65,6 +65,11 @@ static bool call_proof_sound(const struct record_call_proof *proof, size_t size)
 	       proof->kind < CALL_EVENT_KIND_COUNT;
 }
 
+static bool memory_sound(const struct record_memory *memory, size_t size)
+{
+	return size >= sizeof(*memory) && memory->kind < MEMORY_EVENT_KIND_COUNT;
+}
+
 int event_decode(const void *record, size_t size, struct event *event)
 {
 	const struct record_header *header = record;
@@ -77,6 +82,7 @@ int event_decode(const void *record, size_t size, struct event *event)
 	event->sample = record;
 	switch (event->kind) {
 	case RECORD_SAMPLE:
+	case RECORD_MEMORY_STACK:
 		sound = sample_sound(record, size);
 		break;
 	case RECORD_CODE:
@@ -92,6 +98,7 @@ int event_decode(const void *record, size_t size, struct event *event)
 	case RECORD_THREAD_EXIT:
 	case RECORD_THREAD_FREE:
 	case RECORD_PROCESS_FOUND:
+	case RECORD_PROCESS_OOM:
 		sound = size >= sizeof(struct record_process);
 		break;
 	case RECORD_CALLS:
@@ -102,6 +109,9 @@ int event_decode(const void *record, size_t size, struct event *event)
 		break;
 	case RECORD_CALL_PROOF:
 		sound = call_proof_sound(record, size);
+		break;
+	case RECORD_MEMORY:
+		sound = memory_sound(record, size);
 		break;
 	default:
 		return -ENOTSUP;

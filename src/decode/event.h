@@ -14,12 +14,13 @@ struct event {
 	enum record_kind kind;
 	const struct record_header *header; /* all pointers are borrowed from the record's bytes */
 	union {
-		const struct record_sample *sample;
+		const struct record_sample *sample; /* also RECORD_MEMORY_STACK */
 		const struct record_code *code;
 		const struct record_native *native;
 		const struct record_calls *calls;
 		const struct record_call_stack *call_stack;
 		const struct record_call_proof *call_proof;
+		const struct record_memory *memory;
 		const struct record_process *process; /* the other kinds */
 	};
 };

@@ -26,6 +26,7 @@ union any_record {
 	struct record_calls calls;
 	struct record_call_stack call_stack;
 	struct record_call_proof call_proof;
+	struct record_memory memory;
 };
 
 struct input {
@@ -61,6 +62,7 @@ static size_t record_make(union any_record *record, unsigned int kind, const str
 	record->header.kind = (uint16_t)kind;
 	switch (kind) {
 	case RECORD_SAMPLE:
+	case RECORD_MEMORY_STACK:
 		record->sample.frame_count = 3;
 		return offsetof(struct record_sample, frames) + 3 * sizeof(struct record_frame);
 	case RECORD_CODE:
@@ -90,6 +92,8 @@ static size_t record_make(union any_record *record, unsigned int kind, const str
 		       3 * sizeof(struct call_stack_frame);
 	case RECORD_CALL_PROOF:
 		return sizeof(struct record_call_proof);
+	case RECORD_MEMORY:
+		return sizeof(struct record_memory);
 	default:
 		return sizeof(struct record_process);
 	}
@@ -135,6 +139,7 @@ static void event_use(const struct event *event, struct codes *codes, unsigned i
 
 	switch (event->kind) {
 	case RECORD_SAMPLE:
+	case RECORD_MEMORY_STACK:
 		sample_use(event->sample, codes);
 		break;
 	case RECORD_CODE:
@@ -158,6 +163,9 @@ static void event_use(const struct event *event, struct codes *codes, unsigned i
 	case RECORD_CALL_PROOF:
 		bytes_touch(event->call_proof, sizeof(*event->call_proof));
 		codes_function(codes, event->call_proof->code_id);
+		break;
+	case RECORD_MEMORY:
+		bytes_touch(event->memory, sizeof(*event->memory));
 		break;
 	default:
 		bytes_touch(event->process, sizeof(*event->process));

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The question "who allocates, what lives": allocations and frees, in the order they happened, into
+ * a struct memory. It keeps nothing by address: a free tells what its block's allocation knew.
+ *
+ * In a run that samples by bytes, a block of s bytes stands for 1 / (1 - exp(-s / sample_bytes)) blocks.
+ */
+#ifndef PYBPFPROF_METER_MEMORY_H
+#define PYBPFPROF_METER_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/memory.h"
+
+struct memory_meter;
+
+/*
+ * `memory` is borrowed, with what was asked for filled in (sample_bytes, temporary_...). Times
+ * from here on are CLOCK_MONOTONIC nanoseconds; the run starts at start_ns. NULL: out of memory.
+ */
+struct memory_meter *memory_meter_new(struct memory *memory, uint64_t start_ns);
+void memory_meter_free(struct memory_meter *meter); /* takes NULL */
+
+/* `resized`: it takes the place of a block that is told as freed, resized as well. 0 or -ENOMEM. */
+int memory_meter_allocated(struct memory_meter *meter, uint32_t site, uint64_t time_ns,
+			   uint64_t born_ns, uint64_t size, bool resized);
+struct memory_free {
+	uint64_t time_ns;
+	uint64_t born_ns;
+	uint64_t size;
+	uint32_t distance; /* allocations of the thread since the block's own; UINT32_MAX unknown */
+	bool resized;
+};
+/* `site` is the one that allocated it. */
+int memory_meter_freed(struct memory_meter *meter, uint32_t site, const struct memory_free *freed);
+void memory_meter_failed(struct memory_meter *meter, uint32_t site);
+
+/*
+ * A reading of the clock and of the targets' resident size, some ten times a second: makes the
+ * timeline, and the sites' trends. 0 or -ENOMEM.
+ */
+int memory_meter_tick(struct memory_meter *meter, uint64_t time_ns, uint64_t resident_bytes);
+
+/*
+ * No more events. Then, for each block that is alive by the kernel's own list, memory_meter_alive();
+ * then memory_meter_finish(), which puts right what lost records had left wrong (live amounts are those
+ * of the list) and derives peaks, ages, survivors and trends.
+ */
+int memory_meter_alive(struct memory_meter *meter, uint32_t site, uint64_t born_ns, uint64_t size);
+int memory_meter_finish(struct memory_meter *meter, uint64_t end_ns);
+
+#endif
