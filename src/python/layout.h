@@ -43,6 +43,13 @@ struct layout {
 	uint16_t long_digits;
 	uint16_t type_name;
 
+	/* pymalloc. Up to 3.11 its state and the allocator tables are static variables. */
+	uint16_t runtime_allocators; /* 3.12+: the tables raw, mem, obj, one behind the other */
+	uint16_t interp_obmalloc;
+	uint16_t obmalloc_arenas, obmalloc_maxarenas;
+	uint16_t obmalloc_inline; /* 3.12: the state itself lies there, not a pointer to it */
+	uint16_t pool_bytes;
+
 	uint16_t debug_bytes; /* 3.13+: size of _Py_DebugOffsets; 0: this version has none */
 	struct debug_position debug[DEBUG_FIELD_COUNT];
 };
