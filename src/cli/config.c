@@ -95,6 +95,8 @@ static int parse_long(struct parse *parse, char *const *words, int *used)
 	}
 	if (typed[length])
 		return config_apply_value(parse, option->id, typed + length + 1);
+	if (option_value_is_optional(option))
+		return config_apply_flag(parse, option->id);
 	if (!words[1]) {
 		buffer_printf(parse->message, "--%s needs %s", option->name, option->argument);
 		return -EINVAL;
@@ -236,6 +238,7 @@ int config_parse(int argc, char *const *argv, const struct config_host *host, st
 	config->max_overhead_percent = MAX_OVERHEAD_DEFAULT_PERCENT;
 	config->probes = -1;
 	config->call_sort = CALL_SORT_SELF;
+	config->temporary_distance = 1;
 	config->no_color = host->no_color;
 
 	err = parse_words(&parse, argc, argv);

@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "cli/commands.h"
 #include "model/call_rollup.h"
+#include "model/memory_rollup.h"
 #include "model/rollup.h"
 
 enum config_mode {
@@ -63,13 +64,27 @@ struct config {
 	bool raw;   /* exact modes: the probes' cost stays in the times */
 	bool duty;  /* exact modes: probes in windows; the overhead then has a limit above 0 */
 
+	/* Of --mode memory, as struct memory has them. */
+	bool objects;		 /* CPython's own allocator as well */
+	uint64_t min_size_bytes; /* 0: all blocks */
+	uint64_t sample_bytes;	 /* 0: every block */
+	/* What is temporary, by either of the two; always one of them is not 0. */
+	uint64_t temporary_distance;
+	uint64_t temporary_ns;
+	bool leaks;
+	bool resident; /* --rss */
+	enum memory_view show;
+	bool show_given;     /* by --show itself */
+	uint64_t max_blocks; /* live blocks to have room for; 0: by the machine's memory */
+
 	struct config_report *reports; /* at least one; at most one goes to standard output */
 	size_t report_count;
 	const char **globs;
 	size_t glob_count;
-	enum rollup_by by;
+	enum rollup_by by;		 /* ROLLUP_LINE by default in --mode memory */
 	enum rollup_sort sort;		 /* of sampled modes */
 	enum call_rollup_sort call_sort; /* of exact modes */
+	enum memory_sort memory_sort;	 /* of --mode memory */
 	uint32_t limit;			 /* rows; 0: all */
 	bool threads;
 

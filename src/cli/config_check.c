@@ -53,58 +53,103 @@ int config_check_target(struct parse *parse)
 	return 0;
 }
 
-/* Options that only one of the two families of modes knows, with why the other one does not. */
-static const struct {
-	enum option_id id;
-	bool exact;
-	const char *reason;
-} one_sided[] = {
-	{ OPTION_RATE, false, "every call is seen, none is sampled" },
-	{ OPTION_NATIVE, false, "only Python's functions are seen" },
-	{ OPTION_KERNEL, false, "only Python's functions are seen" },
-	{ OPTION_PROBES, true, NULL },
-	{ OPTION_RAW, true, NULL },
-	{ OPTION_DUTY, true, NULL },
-};
+/* Modes that are alike in what can be asked of them, and that go together in one run. */
+enum mode_family { FAMILY_SAMPLED, FAMILY_EXACT, FAMILY_MEMORY, FAMILY_COUNT };
 
-/* The first of the given modes that is (or is not) an exact one; NULL: none. */
-static const char *first_mode(const struct config *config, bool exact)
+static enum mode_family mode_family(enum config_mode mode)
+{
+	if (mode == CONFIG_MODE_MEMORY)
+		return FAMILY_MEMORY;
+	return CONFIG_MODES_EXACT & 1u << mode ? FAMILY_EXACT : FAMILY_SAMPLED;
+}
+
+/* The first of the given modes that is of the family; NULL: none. */
+static const char *first_mode(const struct config *config, enum mode_family family)
 {
 	for (int mode = 0; mode < CONFIG_MODE_COUNT; mode++) {
-		if (config_has_mode(config, mode) && !!(CONFIG_MODES_EXACT & 1u << mode) == exact)
+		if (config_has_mode(config, mode) && mode_family(mode) == family)
 			return config_mode_name(mode);
 	}
 	return NULL;
 }
 
-static int check_options_of_modes(struct parse *parse)
+/* The family that alone knows an option, in words; of the sampled ones it is said why not. */
+static const char *const family_words[] = {
+	[FAMILY_EXACT] = "the exact modes: give --mode time or callgraph",
+	[FAMILY_MEMORY] = "--mode memory",
+};
+
+/*
+ * Options that not every family of modes knows: which one does, and where that is the sampled ones,
+ * why each of the others does not. -n goes with memory as well.
+ */
+static const struct {
+	enum option_id id;
+	enum mode_family family;
+	const char *reasons[FAMILY_COUNT]; /* NULL: of the family's words, or it is known there */
+} one_sided[] = {
+	{ OPTION_RATE,
+	  FAMILY_SAMPLED,
+	  { [FAMILY_EXACT] = "every call is seen, none is sampled",
+	    [FAMILY_MEMORY] =
+		    "no clock takes samples; --sample BYTES records fewer allocations" } },
+	{ OPTION_NATIVE, FAMILY_SAMPLED, { [FAMILY_EXACT] = "only Python's functions are seen" } },
+	{ OPTION_KERNEL,
+	  FAMILY_SAMPLED,
+	  { [FAMILY_EXACT] = "only Python's functions are seen",
+	    [FAMILY_MEMORY] = "a process allocates outside of the kernel" } },
+	{ OPTION_PROBES, FAMILY_EXACT, { NULL } },
+	{ OPTION_RAW, FAMILY_EXACT, { NULL } },
+	{ OPTION_DUTY, FAMILY_EXACT, { NULL } },
+	{ OPTION_SHOW, FAMILY_MEMORY, { NULL } },
+	{ OPTION_LEAKS, FAMILY_MEMORY, { NULL } },
+	{ OPTION_TEMPORARY, FAMILY_MEMORY, { NULL } },
+	{ OPTION_RSS, FAMILY_MEMORY, { NULL } },
+	{ OPTION_ALLOCATOR, FAMILY_MEMORY, { NULL } },
+	{ OPTION_SAMPLE, FAMILY_MEMORY, { NULL } },
+	{ OPTION_MIN_SIZE, FAMILY_MEMORY, { NULL } },
+	{ OPTION_MAX_BLOCKS, FAMILY_MEMORY, { NULL } },
+};
+
+static int check_options_of_modes(struct parse *parse, enum mode_family family)
 {
-	const char *exact = first_mode(parse->config, true);
+	const char *mode = first_mode(parse->config, family);
 
 	for (size_t i = 0; i < COUNT_OF(one_sided); i++) {
 		const char *name = option_at(one_sided[i].id)->name;
+		const char *reason = one_sided[i].reasons[family];
 
-		if (!(parse->given & 1ull << one_sided[i].id) || one_sided[i].exact == !!exact)
+		if (!(parse->given & 1ull << one_sided[i].id) || one_sided[i].family == family)
 			continue;
-		if (exact)
+		if (reason)
 			buffer_printf(parse->message, "--%s means nothing with --mode %s: %s", name,
-				      exact, one_sided[i].reason);
+				      mode, reason);
+		else if (family_words[one_sided[i].family])
+			buffer_printf(parse->message, "--%s is for %s", name,
+				      family_words[one_sided[i].family]);
 		else
-			buffer_printf(parse->message,
-				      "--%s is for the exact modes: give --mode time or callgraph",
-				      name);
+			continue;
 		return -EINVAL;
 	}
 	return 0;
 }
 
-/* Modes that go together, and options that mean something in them. */
-int config_check_modes(struct parse *parse)
+/* The one family that all modes are of. */
+static int check_families(struct parse *parse, enum mode_family *family)
 {
 	const struct config *config = parse->config;
-	const char *exact = first_mode(config, true), *sampled = first_mode(config, false);
-	int err;
+	const char *exact = first_mode(config, FAMILY_EXACT);
+	const char *sampled = first_mode(config, FAMILY_SAMPLED);
+	const char *memory = first_mode(config, FAMILY_MEMORY);
 
+	if (memory && (exact || sampled)) {
+		buffer_printf(
+			parse->message,
+			"modes %s and %s cannot be combined in one run yet: give --mode memory "
+			"alone",
+			exact ? exact : sampled, memory);
+		return -EINVAL;
+	}
 	if (exact && sampled) {
 		buffer_printf(parse->message,
 			      "modes %s and %s cannot be combined in one run yet: one samples, the "
@@ -112,19 +157,33 @@ int config_check_modes(struct parse *parse)
 			      sampled, exact);
 		return -EINVAL;
 	}
-	err = check_options_of_modes(parse);
+	*family = exact ? FAMILY_EXACT : memory ? FAMILY_MEMORY : FAMILY_SAMPLED;
+	return 0;
+}
+
+/* Modes that go together, and options that mean something in them. */
+int config_check_modes(struct parse *parse)
+{
+	const struct config *config = parse->config;
+	enum mode_family family;
+	int err = check_families(parse, &family);
+
+	if (!err)
+		err = check_options_of_modes(parse, family);
+	if (!err && family == FAMILY_MEMORY)
+		err = config_check_memory(parse);
 	if (!err)
 		err = config_apply_sort(parse);
 	if (err)
 		return err;
-	if (exact && config->by == ROLLUP_LINE) {
+	if (family == FAMILY_EXACT && config->by == ROLLUP_LINE) {
 		buffer_printf(parse->message,
 			      "--by line means nothing with --mode %s: calls are "
 			      "of functions",
-			      exact);
+			      first_mode(config, family));
 		return -EINVAL;
 	}
-	if (sampled && config->by == ROLLUP_TREE) {
+	if (family != FAMILY_EXACT && config->by == ROLLUP_TREE) {
 		buffer_string(parse->message,
 			      "--by tree is for the exact modes: give --mode time or callgraph");
 		return -EINVAL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the three files of the parser share: config.c, config_value.c, config_check.c; private. */
+/* What the files of the parser share: config.c, config_value.c, config_memory.c, config_check.c. */
 #ifndef PYBPFPROF_CLI_CONFIG_PARSE_H
 #define PYBPFPROF_CLI_CONFIG_PARSE_H
 
@@ -28,8 +28,18 @@ int config_apply_flag(struct parse *parse, enum option_id id);
 int config_apply_value(struct parse *parse, enum option_id id, const char *text);
 /* 0 or -EINVAL: the column that parse->sort names, in the modes that were given. */
 int config_apply_sort(struct parse *parse);
+/* The place of parse->sort among `words`, in *sort. */
+int config_find_sort(struct parse *parse, const char *const *words, size_t count, size_t *sort);
+/* -EINVAL: says that the word is none of those; `what` it should be: "mode". */
+int config_refuse_word(struct parse *parse, const char *what, const char *word, size_t length,
+		       const char *const *words, size_t count);
 /* One more report, with neither format nor path yet. NULL when out of memory. */
 struct config_report *config_report_add(struct config *config);
+
+/* config_memory.c: the options of --mode memory */
+int config_apply_memory_value(struct parse *parse, enum option_id id, const char *text);
+int config_apply_memory_sort(struct parse *parse);
+int config_check_memory(struct parse *parse);
 
 /* config_check.c: what only the whole command line can tell. */
 int config_check_modes(struct parse *parse);

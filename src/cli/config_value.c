@@ -69,11 +69,11 @@ static void append_words(struct buffer *message, const char *const *words, size_
 		buffer_printf(message, "%s%s", i ? ", " : "", words[i]);
 }
 
-static int refuse_word(struct buffer *message, const char *what, const char *word, size_t length,
+int config_refuse_word(struct parse *parse, const char *what, const char *word, size_t length,
 		       const char *const *words, size_t count)
 {
-	buffer_printf(message, "unknown %s '%.*s'; known: ", what, (int)length, word);
-	append_words(message, words, count);
+	buffer_printf(parse->message, "unknown %s '%.*s'; known: ", what, (int)length, word);
+	append_words(parse->message, words, count);
 	return -EINVAL;
 }
 
@@ -115,8 +115,8 @@ static int set_modes(struct parse *parse, const char *text)
 		if (mode == CONFIG_MODE_COUNT) {
 			if (config_word_index(text, length, modes_later, COUNT_OF(modes_later)) ==
 			    COUNT_OF(modes_later))
-				return refuse_word(parse->message, "mode", text, length, mode_names,
-						   CONFIG_MODE_COUNT);
+				return config_refuse_word(parse, "mode", text, length, mode_names,
+							  CONFIG_MODE_COUNT);
 			buffer_printf(parse->message,
 				      "mode '%.*s' is not built yet in this version; built: ",
 				      (int)length, text);
@@ -186,8 +186,8 @@ static int set_probes(struct parse *parse, const char *text)
 	size_t way = config_word_index(text, strlen(text), probe_names, COUNT_OF(probe_names));
 
 	if (way == COUNT_OF(probe_names))
-		return refuse_word(parse->message, "--probes", text, strlen(text), probe_names,
-				   COUNT_OF(probe_names));
+		return config_refuse_word(parse, "--probes", text, strlen(text), probe_names,
+					  COUNT_OF(probe_names));
 	parse->config->probes = way == CALL_WAY_COUNT ? -1 : (int)way;
 	return 0;
 }
@@ -263,40 +263,49 @@ static int set_by(struct parse *parse, const char *text)
 	size_t by = config_word_index(text, strlen(text), by_names, COUNT_OF(by_names));
 
 	if (by == COUNT_OF(by_names))
-		return refuse_word(parse->message, "--by", text, strlen(text), by_names,
-				   COUNT_OF(by_names));
+		return config_refuse_word(parse, "--by", text, strlen(text), by_names,
+					  COUNT_OF(by_names));
 	parse->config->by = (enum rollup_by)by;
+	return 0;
+}
+
+int config_find_sort(struct parse *parse, const char *const *words, size_t count, size_t *sort)
+{
+	const char *text = parse->sort;
+	size_t index = config_word_index(text, strlen(text), words, count);
+
+	if (index == count)
+		return config_refuse_word(parse, "--sort column", text, strlen(text), words, count);
+	*sort = index;
 	return 0;
 }
 
 int config_apply_sort(struct parse *parse)
 {
 	struct config *config = parse->config;
-	const char *text = parse->sort;
 	size_t sort;
+	int err;
 
-	if (!text)
+	if (config_has_mode(config, CONFIG_MODE_MEMORY))
+		return config_apply_memory_sort(parse);
+	if (!parse->sort)
 		return 0;
 	if (!config_is_exact(config)) {
-		sort = config_word_index(text, strlen(text), sort_names, COUNT_OF(sort_names));
-		if (sort == COUNT_OF(sort_names))
-			return refuse_word(parse->message, "--sort column", text, strlen(text),
-					   sort_names, COUNT_OF(sort_names));
-		config->sort = (enum rollup_sort)sort;
-		return 0;
+		err = config_find_sort(parse, sort_names, COUNT_OF(sort_names), &sort);
+		if (!err)
+			config->sort = (enum rollup_sort)sort;
+		return err;
 	}
 	for (size_t i = 0; i < COUNT_OF(cprofile_sorts); i++) {
-		if (!strcmp(text, cprofile_sorts[i].name)) {
+		if (!strcmp(parse->sort, cprofile_sorts[i].name)) {
 			config->call_sort = cprofile_sorts[i].sort;
 			return 0;
 		}
 	}
-	sort = config_word_index(text, strlen(text), call_sort_names, COUNT_OF(call_sort_names));
-	if (sort == COUNT_OF(call_sort_names))
-		return refuse_word(parse->message, "--sort column", text, strlen(text),
-				   call_sort_names, COUNT_OF(call_sort_names));
-	config->call_sort = (enum call_rollup_sort)sort;
-	return 0;
+	err = config_find_sort(parse, call_sort_names, COUNT_OF(call_sort_names), &sort);
+	if (!err)
+		config->call_sort = (enum call_rollup_sort)sort;
+	return err;
 }
 
 static int set_limit(struct parse *parse, const char *text)
@@ -347,6 +356,14 @@ int config_apply_flag(struct parse *parse, enum option_id id)
 	case OPTION_DUTY:
 		config->duty = true;
 		return 0;
+	case OPTION_LEAKS:
+		config->leaks = true;
+		return 0;
+	case OPTION_RSS:
+		config->resident = true;
+		return 0;
+	case OPTION_TEMPORARY:
+		return config_apply_memory_value(parse, id, "1");
 	case OPTION_THREADS:
 		config->threads = true;
 		return 0;
@@ -388,6 +405,13 @@ int config_apply_value(struct parse *parse, enum option_id id, const char *text)
 		return set_max_overhead(parse, text);
 	case OPTION_PROBES:
 		return set_probes(parse, text);
+	case OPTION_SHOW:
+	case OPTION_TEMPORARY:
+	case OPTION_ALLOCATOR:
+	case OPTION_SAMPLE:
+	case OPTION_MIN_SIZE:
+	case OPTION_MAX_BLOCKS:
+		return config_apply_memory_value(parse, id, text);
 	case OPTION_FORMAT:
 		return set_format(parse, text);
 	case OPTION_OUTPUT:

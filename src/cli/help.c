@@ -36,8 +36,8 @@ static const struct help_pair help_modes[] = {
 
 static const char *const help_intro[COMMAND_COUNT] = {
 	[COMMAND_PROFILE] =
-		"Where running CPython processes spend their time, seen from outside with eBPF.\n"
-		"The target is not restarted, not stopped and not changed.\n",
+		"Where running CPython processes spend their time and their memory, seen from\n"
+		"outside with eBPF. The target is not restarted, not stopped and not changed.\n",
 	[COMMAND_LIST] =
 		"Every Python process on this host: pid, version, build, user, container, which\n"
 		"probes exist, command line. Those that cannot be profiled are listed with the\n"
@@ -55,6 +55,10 @@ static const char *const help_examples[COMMAND_COUNT] = {
 		"  pybpfprof -n -k -r 1khz -p 4242       with native and kernel frames, 1 kHz\n"
 		"  pybpfprof --mode time -p 4242 -d 5    every call counted and timed\n"
 		"  pybpfprof --mode callgraph --by tree -F 'app.*' -- python3 app.py\n"
+		"  pybpfprof --mode memory -p 4242 -d 60         who allocates, what was alive\n"
+		"  pybpfprof --mode memory --leaks -p 4242 -d 5m         what keeps growing\n"
+		"  pybpfprof --mode memory --sample 512k -a -d 60        at hardly any cost\n"
+		"  pybpfprof --mode memory -f flamegraph -o peak.html -- python3 job.py\n"
 		"  pybpfprof -f flamegraph -o cpu.html -- python3 app.py --size 3\n"
 		"  pybpfprof -f table -f folded -o cpu.folded -d 5 -p 4242      both\n"
 		"  pybpfprof -p 4242 -d 5 -f folded | flamegraph.pl > cpu.svg\n",
@@ -67,6 +71,7 @@ static const char *const help_examples[COMMAND_COUNT] = {
 static const char *const help_group_titles[] = {
 	[OPTION_GROUP_TARGET] = "Target, one of -p, -a, --cgroup, -- COMMAND",
 	[OPTION_GROUP_MEASURE] = "Measuring",
+	[OPTION_GROUP_MEMORY] = "Memory, with --mode memory",
 	[OPTION_GROUP_REPORT] = "Report",
 	[OPTION_GROUP_GENERAL] = "General",
 };
@@ -122,7 +127,8 @@ static void append_option(struct buffer *out, const struct option_entry *option,
 		words = "write it there (default -, standard output)";
 	snprintf(name, sizeof(name), "  %c%c%s--%s%s%s", option->letter ? '-' : ' ',
 		 option->letter ? option->letter : ' ', option->letter ? ", " : "  ", option->name,
-		 option->argument ? " " : "", option->argument ? option->argument : "");
+		 option->argument && !option_value_is_optional(option) ? " " : "",
+		 option->argument ? option->argument : "");
 	append_entry(out, name, words, HELP_INDENT);
 }
 

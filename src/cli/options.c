@@ -22,6 +22,11 @@ const struct option_entry *option_at(size_t index)
 	return index < OPTION_COUNT ? &option_table[index] : NULL;
 }
 
+bool option_value_is_optional(const struct option_entry *option)
+{
+	return option->argument && option->argument[0] == '[';
+}
+
 const struct option_entry *option_by_letter(char letter, enum command_id command)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {

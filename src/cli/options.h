@@ -18,6 +18,7 @@ enum option_id {
 enum option_group {
 	OPTION_GROUP_TARGET,
 	OPTION_GROUP_MEASURE,
+	OPTION_GROUP_MEMORY,
 	OPTION_GROUP_REPORT,
 	OPTION_GROUP_GENERAL,
 	OPTION_GROUP_HIDDEN, /* known, but not told of in --help */
@@ -27,12 +28,14 @@ struct option_entry {
 	enum option_id id;
 	char letter; /* 0: has none */
 	const char *name;
-	const char *argument;  /* NULL: takes none */
+	const char *argument;  /* NULL: takes none; "[=...]": one behind an '=' or none */
 	unsigned int commands; /* bits 1 << enum command_id */
 	enum option_group group;
 	const char *words;
 };
 
+/* Its value is behind an '=', or there is none. */
+bool option_value_is_optional(const struct option_entry *option);
 const struct option_entry *option_at(size_t index); /* NULL past the last */
 const struct option_entry *option_by_letter(char letter, enum command_id command);
 const struct option_entry *option_by_name(const char *name, size_t length, enum command_id command);

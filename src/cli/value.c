@@ -19,11 +19,23 @@ struct unit {
 };
 
 static const struct unit duration_units[] = {
-	{ "", 1 }, { "ms", 1e-3 }, { "s", 1 }, { "m", 60 }, { "h", 3600 }, { NULL, 0 },
+	{ "", 1 },   { "us", 1e-6 }, { "ms", 1e-3 }, { "s", 1 },
+	{ "m", 60 }, { "h", 3600 },  { NULL, 0 },
 };
 
 static const struct unit rate_units[] = {
 	{ "", 1 }, { "hz", 1 }, { "k", 1e3 }, { "khz", 1e3 }, { NULL, 0 },
+};
+
+static const struct unit count_units[] = {
+	{ "", 1 }, { "k", 1e3 }, { "m", 1e6 }, { "g", 1e9 }, { NULL, 0 },
+};
+
+/* As GNU's tools read them. */
+static const struct unit bytes_units[] = {
+	{ "", 1 },	    { "b", 1 },		  { "k", 1ul << 10 },	{ "kib", 1ul << 10 },
+	{ "kb", 1e3 },	    { "m", 1ul << 20 },	  { "mib", 1ul << 20 }, { "mb", 1e6 },
+	{ "g", 1ul << 30 }, { "gib", 1ul << 30 }, { "gb", 1e9 },	{ NULL, 0 },
 };
 
 static const struct unit percent_units[] = { { "", 1 }, { "%", 1 }, { NULL, 0 } };
@@ -113,6 +125,30 @@ int value_count(const char *text, uint32_t *count)
 	if (!err)
 		*count = (uint32_t)value;
 	return err;
+}
+
+/* Rounded to whole ones, 1 to `max`. */
+static int whole_with_unit(const char *text, const struct unit *units, double max, uint64_t *out)
+{
+	double value;
+	int err = number_with_unit(text, units, &value);
+
+	if (err)
+		return err;
+	if (value < 0.5 || value > max)
+		return -ERANGE;
+	*out = (uint64_t)(value + 0.5);
+	return 0;
+}
+
+int value_large_count(const char *text, uint64_t *count)
+{
+	return whole_with_unit(text, count_units, 1e12, count);
+}
+
+int value_bytes(const char *text, uint64_t *bytes)
+{
+	return whole_with_unit(text, bytes_units, (double)(1ull << 40), bytes);
 }
 
 int value_pid(const char *text, size_t length, pid_t *pid)

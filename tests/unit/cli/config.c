@@ -61,6 +61,31 @@ static void append_settings(struct buffer *out, const struct config *config)
 		[CALL_SORT_NAME] = "name",
 	};
 
+	static const char *const memory_sorts[] = {
+		[MEMORY_SORT_PEAK] = "peak",
+		[MEMORY_SORT_LIVE] = "live",
+		[MEMORY_SORT_ALLOCATED] = "allocated",
+		[MEMORY_SORT_TEMPORARY] = "temporary",
+		[MEMORY_SORT_RESIDENT] = "resident",
+		[MEMORY_SORT_FAULTED] = "faulted",
+		[MEMORY_SORT_MAPPED] = "mapped",
+		[MEMORY_SORT_FREED] = "freed",
+		[MEMORY_SORT_ALLOCATIONS] = "allocations",
+		[MEMORY_SORT_SIZE] = "size",
+		[MEMORY_SORT_GROWTH] = "growth",
+		[MEMORY_SORT_TOTAL] = "total",
+		[MEMORY_SORT_NAME] = "name",
+	};
+	static const char *const shows[] = {
+		[MEMORY_VIEW_PEAK] = "",
+		[MEMORY_VIEW_LIVE] = " show=live",
+		[MEMORY_VIEW_ALLOCATED] = " show=allocated",
+		[MEMORY_VIEW_TEMPORARY] = " show=temporary",
+		[MEMORY_VIEW_RESIDENT] = " show=resident",
+		[MEMORY_VIEW_FAULTED] = " show=faulted",
+		[MEMORY_VIEW_MAPPED] = " show=mapped",
+	};
+
 	buffer_printf(out, "%s%s", commands[config->command], actions[config->action]);
 	for (size_t i = 0; i < config->pid_count; i++)
 		buffer_printf(out, " pid=%d", (int)config->pids[i]);
@@ -86,6 +111,21 @@ static void append_settings(struct buffer *out, const struct config *config)
 		buffer_printf(out, " probes=%d", config->probes);
 	buffer_string(out, config->raw ? " raw" : "");
 	buffer_string(out, config->duty ? " duty" : "");
+	buffer_string(out, config->objects ? " objects" : "");
+	if (config->min_size_bytes)
+		buffer_printf(out, " min_size=%llu", (unsigned long long)config->min_size_bytes);
+	if (config->sample_bytes)
+		buffer_printf(out, " sample=%llu", (unsigned long long)config->sample_bytes);
+	if (config->action == CONFIG_RUN && config->temporary_distance != 1)
+		buffer_printf(out, " within=%llu", (unsigned long long)config->temporary_distance);
+	if (config->temporary_ns)
+		buffer_printf(out, " within_ns=%llu", (unsigned long long)config->temporary_ns);
+	buffer_string(out, config->leaks ? " leaks" : "");
+	buffer_string(out, config->resident ? " rss" : "");
+	buffer_string(out, shows[config->show]);
+	buffer_string(out, config->show_given ? "!" : "");
+	if (config->max_blocks)
+		buffer_printf(out, " max_blocks=%llu", (unsigned long long)config->max_blocks);
 	for (size_t i = 0; i < config->report_count; i++) {
 		const struct config_report *report = &config->reports[i];
 
@@ -96,12 +136,14 @@ static void append_settings(struct buffer *out, const struct config *config)
 	}
 	for (size_t i = 0; i < config->glob_count; i++)
 		buffer_printf(out, " glob=%s", config->globs[i]);
-	if (config->by)
+	if (config->by != (config_has_mode(config, CONFIG_MODE_MEMORY) ? ROLLUP_LINE : 0))
 		buffer_printf(out, " by=%d", config->by);
 	if (config->sort)
 		buffer_printf(out, " sort=%d", config->sort);
 	if (config->action == CONFIG_RUN && config->call_sort != CALL_SORT_SELF)
 		buffer_printf(out, " call_sort=%s", sort_words[config->call_sort]);
+	if (config->action == CONFIG_RUN && config->memory_sort != (enum memory_sort)config->show)
+		buffer_printf(out, " memory_sort=%s", memory_sorts[config->memory_sort]);
 	if (config->limit != 20)
 		buffer_printf(out, " limit=%u", config->limit);
 	buffer_string(out, config->threads ? " threads" : "");
@@ -172,6 +214,58 @@ static const struct {
 	{ "-a --mode time --sort p99", "profile all mode=time call_sort=p99" },
 	{ "-a --mode time --sort exceptions", "profile all mode=time call_sort=exceptions" },
 	{ "-a --mode callgraph --sort name", "profile all mode=callgraph call_sort=name" },
+	{ "-a --mode memory", "profile all mode=memory" },
+	{ "--mode memory -- a", "profile subprocesses mode=memory max_overhead=-1 [a]" },
+	{ "-a --mode memory --max-overhead 5 -n", "profile all mode=memory native max_overhead=5" },
+	{ "-a --mode memory --allocator malloc", "profile all mode=memory" },
+	{ "-a --mode memory --allocator object", "profile all mode=memory objects" },
+	{ "-a --mode memory --min-size 4k", "profile all mode=memory min_size=4096" },
+	{ "-a --mode memory --sample=512KiB", "profile all mode=memory sample=524288" },
+	{ "-a --mode memory --sample 1M", "profile all mode=memory sample=1048576" },
+	{ "-a --mode memory --temporary", "profile all mode=memory show=temporary" },
+	{ "-a --mode memory --temporary=1", "profile all mode=memory show=temporary" },
+	{ "-a --temporary=10 --mode memory", "profile all mode=memory within=10 show=temporary" },
+	{ "-a --mode memory --temporary=10ms",
+	  "profile all mode=memory within=0 within_ns=10000000 show=temporary" },
+	{ "-a --mode memory --temporary=0.5s",
+	  "profile all mode=memory within=0 within_ns=500000000 show=temporary" },
+	{ "-a --mode memory --temporary=100 --temporary=1ms",
+	  "profile all mode=memory within=0 within_ns=1000000 show=temporary" },
+	{ "-a --mode memory --temporary=1ms --temporary",
+	  "profile all mode=memory show=temporary" },
+	{ "-a --mode memory --temporary --show live", "profile all mode=memory show=live!" },
+	{ "-a --mode memory --leaks",
+	  "profile all mode=memory leaks show=live memory_sort=growth" },
+	{ "-a --mode memory --leaks --show peak",
+	  "profile all mode=memory leaks! memory_sort=growth" },
+	{ "-a --mode memory --leaks --sort live", "profile all mode=memory leaks show=live" },
+	{ "-a --mode memory --rss", "profile all mode=memory rss" },
+	{ "-a --mode memory --rss --show resident", "profile all mode=memory rss show=resident!" },
+	{ "-a --show faulted --rss --mode memory", "profile all mode=memory rss show=faulted!" },
+	{ "-a --mode memory --show peak", "profile all mode=memory!" },
+	{ "-a --mode memory --show allocated", "profile all mode=memory show=allocated!" },
+	{ "-a --mode memory --show temporary", "profile all mode=memory show=temporary!" },
+	{ "-a --mode memory --show mapped", "profile all mode=memory show=mapped!" },
+	{ "-a --mode memory --max-blocks 20M", "profile all mode=memory max_blocks=20000000" },
+	{ "-a --mode memory --by line", "profile all mode=memory" },
+	{ "-a --mode memory --by function", "profile all mode=memory by=0" },
+	{ "-a --mode memory --by process -t", "profile all mode=memory by=5 threads" },
+	{ "-a --mode memory --sort peak", "profile all mode=memory" },
+	{ "-a --mode memory --sort live", "profile all mode=memory memory_sort=live" },
+	{ "-a --mode memory --sort allocated", "profile all mode=memory memory_sort=allocated" },
+	{ "-a --mode memory --sort freed", "profile all mode=memory memory_sort=freed" },
+	{ "-a --mode memory --sort allocations",
+	  "profile all mode=memory memory_sort=allocations" },
+	{ "-a --mode memory --sort temporary", "profile all mode=memory memory_sort=temporary" },
+	{ "-a --mode memory --rss --sort resident",
+	  "profile all mode=memory rss memory_sort=resident" },
+	{ "-a --mode memory --rss --sort faulted",
+	  "profile all mode=memory rss memory_sort=faulted" },
+	{ "-a --mode memory --sort mapped", "profile all mode=memory memory_sort=mapped" },
+	{ "-a --mode memory --sort size", "profile all mode=memory memory_sort=size" },
+	{ "-a --mode memory --sort growth", "profile all mode=memory memory_sort=growth" },
+	{ "-a --mode memory --sort total", "profile all mode=memory memory_sort=total" },
+	{ "-a --mode memory --sort name", "profile all mode=memory memory_sort=name" },
 	{ "-a -f json", "profile all json>-" },
 	{ "-a -f json -o x", "profile all json>x" },
 	{ "-a -o x -f json", "profile all json>x" },
@@ -258,10 +352,52 @@ static const struct {
 	{ "-a -l -1", "'-1' is not a number of rows" },
 	{ "-a --mode ''", "unknown mode ''" },
 	{ "-a --mode cpu,", "unknown mode ''" },
-	{ "-a --mode fast", "unknown mode 'fast'; known: cpu, line, time, callgraph" },
+	{ "-a --mode fast", "unknown mode 'fast'; known: cpu, line, time, callgraph, memory" },
 	{ "-a --mode cpu,lines", "unknown mode 'lines'" },
 	{ "-a --mode time,cpu", "modes cpu and time cannot be combined in one run yet: " },
 	{ "-a --mode line,callgraph", "modes line and callgraph cannot be combined" },
+	{ "-a --mode memory,cpu", "modes cpu and memory cannot be combined in one run yet" },
+	{ "-a --mode time,memory", "modes time and memory cannot be combined in one run yet" },
+	{ "-a --mode memory -r 99", "--rate means nothing with --mode memory: no clock" },
+	{ "-a --mode memory -k", "--kernel means nothing with --mode memory: " },
+	{ "-a --mode memory --probes usdt", "--probes is for the exact modes: " },
+	{ "-a --mode memory --raw", "--raw is for the exact modes: " },
+	{ "-a --mode memory --duty", "--duty is for the exact modes: " },
+	{ "-a --mode memory --by tree", "--by tree is for the exact modes: " },
+	{ "-a --leaks", "--leaks is for --mode memory" },
+	{ "-a --temporary", "--temporary is for --mode memory" },
+	{ "-a --rss --mode line", "--rss is for --mode memory" },
+	{ "-a --show live", "--show is for --mode memory" },
+	{ "-a --allocator object --mode time", "--allocator is for --mode memory" },
+	{ "-a --sample 1M", "--sample is for --mode memory" },
+	{ "-a --min-size 1M", "--min-size is for --mode memory" },
+	{ "-a --max-blocks 1M", "--max-blocks is for --mode memory" },
+	{ "-a --mode memory --sample 1M --min-size 4k",
+	  "--sample and --min-size exclude each other" },
+	{ "-a --mode memory --sample 0", "--sample 0 is out of bounds: 1 byte to 1 TiB" },
+	{ "-a --mode memory --sample 2000G", "--sample 2000G is out of bounds" },
+	{ "-a --mode memory --min-size big", "'big' is not a number of bytes" },
+	{ "-a --mode memory --temporary=0", "'0' is neither a number of allocations nor a time" },
+	{ "-a --mode memory --temporary=", "'' is neither a number of allocations nor a time" },
+	{ "-a --mode memory --temporary=5000000000", "'5000000000' is neither" },
+	{ "-a --mode memory --temporary=0ms", "'0ms' is neither a number of allocations nor" },
+	{ "-a --mode memory --temporary=10bytes", "'10bytes' is neither a number" },
+	{ "-a --mode memory --temporary 10", "unexpected argument '10'" },
+	{ "-a --mode memory --temporary --leaks", "--temporary and --leaks ask opposite" },
+	{ "-a --mode memory --show resident", "--show resident needs --rss" },
+	{ "-a --mode memory --show faulted", "--show faulted needs --rss" },
+	{ "-a --mode memory --sort resident", "--sort resident needs --rss" },
+	{ "-a --mode memory --show growth",
+	  "unknown --show 'growth'; known: peak, live, allocated, temporary, resident, faulted, "
+	  "mapped" },
+	{ "-a --mode memory --sort self", "unknown --sort column 'self'; known: peak, live" },
+	{ "-a --sort peak", "unknown --sort column 'peak'; known: self, total" },
+	{ "-a --mode memory --allocator pool",
+	  "unknown --allocator 'pool'; known: malloc, object" },
+	{ "-a --mode memory --allocator", "--allocator needs malloc|object" },
+	{ "-a --mode memory --max-blocks 0", "'0' is not a number of blocks" },
+	{ "-a --mode memory --max-blocks 3G", "'3G' is not a number of blocks" },
+	{ "-a --mode memory --leaks=yes", "--leaks takes no value" },
 	{ "-a --mode time -r 99", "--rate means nothing with --mode time: every call is seen" },
 	{ "-a --mode callgraph -n", "--native means nothing with --mode callgraph: only Python" },
 	{ "-a -k --mode time", "--kernel means nothing with --mode time: only Python" },
@@ -321,7 +457,7 @@ Test(config, names_what_is_promised_but_not_built)
 {
 	static const char *const commands[] = { "report x",  "diff a b", "top",	     "dump -p 1",
 						"heap -p 1", "agent",	 "case t.py" };
-	static const char *const modes[] = { "wall", "memory", "lifetime", "gc", "gil", "trace" };
+	static const char *const modes[] = { "wall", "lifetime", "gc", "gil", "trace" };
 	struct parsed parsed;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -337,7 +473,7 @@ Test(config, names_what_is_promised_but_not_built)
 		snprintf(line, sizeof(line), "-a --mode cpu,%s", modes[i]);
 		snprintf(expected, sizeof(expected),
 			 "mode '%s' is not built yet in this version; built: cpu, line, time, "
-			 "callgraph",
+			 "callgraph, memory",
 			 modes[i]);
 		parse_line(&parsed, line, &quiet_host);
 		cr_expect_eq(parsed.err, -EINVAL);

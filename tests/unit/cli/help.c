@@ -53,7 +53,7 @@ Test(help, does_not_advertise_what_is_not_built)
 	static const char *const words[] = {
 		"pybpfprof report", "pybpfprof diff",  "pybpfprof top",	 "pybpfprof dump",
 		"pybpfprof heap",   "pybpfprof agent", "pybpfprof case", "  trace",
-		"  lifetime",	    "  memory",	       "  wall",	 "--record",
+		"  lifetime",	    "  wall",	       "--record",
 	};
 	struct buffer help;
 

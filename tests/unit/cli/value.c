@@ -21,6 +21,7 @@ Test(value, durations)
 		{ "5.", 0, 5000000000ull },
 		{ "10s", 0, 10000000000ull },
 		{ "250ms", 0, 250000000 },
+		{ "70us", 0, 70000 },
 		{ "1.5m", 0, 90000000000ull },
 		{ "2h", 0, 7200000000000ull },
 		{ "0.000000001", 0, 1 },
@@ -80,6 +81,67 @@ Test(value, rates)
 			     cases[i].text);
 		cr_expect_eq(rate_hz, cases[i].rate_hz, "'%s'", cases[i].text);
 	}
+}
+
+Test(value, bytes)
+{
+	static const struct {
+		const char *text;
+		int err;
+		uint64_t bytes;
+	} cases[] = {
+		{ "1", 0, 1 },
+		{ "4096", 0, 4096 },
+		{ "4096B", 0, 4096 },
+		{ "512k", 0, 524288 },
+		{ "512K", 0, 524288 },
+		{ "512KiB", 0, 524288 },
+		{ "512kib", 0, 524288 },
+		{ "512kB", 0, 512000 },
+		{ "1M", 0, 1048576 },
+		{ "1MiB", 0, 1048576 },
+		{ "1MB", 0, 1000000 },
+		{ "1.5G", 0, 1610612736 },
+		{ "2GiB", 0, 2147483648 },
+		{ "2GB", 0, 2000000000 },
+		{ "0.5k", 0, 512 },
+		{ "1024G", 0, 1099511627776 },
+		{ "1025G", -ERANGE, 0 },
+		{ "0", -ERANGE, 0 },
+		{ "0.4", -ERANGE, 0 },
+		{ "", -EINVAL, 0 },
+		{ "k", -EINVAL, 0 },
+		{ "1T", -EINVAL, 0 },
+		{ "1 M", -EINVAL, 0 },
+		{ "-1", -EINVAL, 0 },
+		{ "1e6", -EINVAL, 0 },
+		{ "0x10", -EINVAL, 0 },
+		{ "999999999999999999999999999999999999999999", -ERANGE, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t bytes = 0;
+
+		cr_expect_eq(value_bytes(cases[i].text, &bytes), cases[i].err, "'%s'",
+			     cases[i].text);
+		cr_expect_eq(bytes, cases[i].bytes, "'%s'", cases[i].text);
+	}
+}
+
+Test(value, large_counts)
+{
+	uint64_t count = 7;
+
+	cr_expect_eq(value_large_count("500k", &count), 0);
+	cr_expect_eq(count, 500000);
+	cr_expect_eq(value_large_count("20M", &count), 0);
+	cr_expect_eq(count, 20000000);
+	cr_expect_eq(value_large_count("1", &count), 0);
+	cr_expect_eq(count, 1);
+	cr_expect_eq(value_large_count("0", &count), -ERANGE);
+	cr_expect_eq(value_large_count("1001G", &count), -ERANGE);
+	cr_expect_eq(value_large_count("20MiB", &count), -EINVAL);
+	cr_expect_eq(count, 1);
 }
 
 Test(value, counts_and_pids_end_at_their_bounds)
