@@ -8,20 +8,19 @@
  */
 #include "core/calls.h"
 #include "core/scope.h"
+#include "core/scratch.h"
 #include "core/stack.h"
 
 #include <bpf/bpf_tracing.h>
 
 enum {
-	CALL_SCRATCHES = 16,
-	CALL_SCRATCH_TRIES = 8,
 	CALL_PROOFS_A_WAKEUP = 16,
 	CALL_MEMO_NOTHING = 0xff,		    /* in call_memo.kind: no function is entered */
 	CODE_FLAGS_RESUMABLE = 0x20 | 0x80 | 0x200, /* generator, coroutine, async generator */
 };
 
 struct call_scratch {
-	__u32 locked;
+	__u32 locked; /* first: scratch_take() */
 	__u32 reserved;
 	__u64 frame, key; /* of call_learn() */
 	struct stack_scratch stack;
@@ -31,10 +30,9 @@ struct call_scratch {
 	};
 };
 
-/* Not by CPU: these programs can be preempted, and another thread's then runs on the same CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, CALL_SCRATCHES);
+	__uint(max_entries, SCRATCH_SLOTS);
 	__type(key, __u32);
 	__type(value, struct call_scratch);
 } call_scratches SEC(".maps");
@@ -55,27 +53,6 @@ struct {
 
 /* User space numbers the targets it finds from 1, forked ones have numbers of their own. */
 __u32 next_found_serial = 0x40000000;
-
-static __always_inline struct call_scratch *call_scratch_take(void)
-{
-	__u32 index = bpf_get_smp_processor_id();
-	struct call_scratch *scratch;
-
-	for (__u32 i = 0; i < CALL_SCRATCH_TRIES; i++) {
-		index %= CALL_SCRATCHES;
-		scratch = bpf_map_lookup_elem(&call_scratches, &index);
-		if (scratch && !__sync_val_compare_and_swap(&scratch->locked, 0, 1))
-			return scratch;
-		index++;
-	}
-	drop(DROP_SCRATCH_BUSY);
-	return NULL;
-}
-
-static __always_inline void call_scratch_give(struct call_scratch *scratch)
-{
-	__sync_val_compare_and_swap(&scratch->locked, 1, 0);
-}
 
 /* One register by its number in instructions. The barriers keep each load one of a fixed offset. */
 #define REGISTER_CASE(number, name)                                                                \
@@ -452,7 +429,7 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 		return false;
 	if (target->serial != thread->serial)
 		call_thread_init(thread, target); /* another program runs here by now */
-	scratch = call_scratch_take();
+	scratch = scratch_take(&call_scratches);
 	if (!scratch) {
 		calls_lost(1);
 		thread->generation = 0;
@@ -481,7 +458,7 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 		registers_copy(ctx, scratch->proof.registers);
 		call_proof_send(target, scratch, thread, site, site_index);
 	}
-	call_scratch_give(scratch);
+	scratch_give(scratch);
 	return proven;
 }
 
@@ -504,13 +481,13 @@ static __always_inline __u32 call_code(struct call_thread *thread, const struct 
 	}
 	*kind = CALL_ENTER;
 	target = call_target();
-	scratch = target ? call_scratch_take() : NULL;
+	scratch = target ? scratch_take(&call_scratches) : NULL;
 	if (!scratch)
 		return 0;
 	scratch->frame = frame;
 	scratch->key = key;
 	call_learn(target, scratch, thread, site);
-	call_scratch_give(scratch);
+	scratch_give(scratch);
 	*kind = memo->kind;
 	return memo->code_id;
 }

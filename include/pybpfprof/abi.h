@@ -136,6 +136,8 @@ enum python_target_flag {
 	PYTHON_TARGET_CALLS = 2,
 	/* The kernel side made it a target by itself: a RECORD_PROCESS_FOUND tells. */
 	PYTHON_TARGET_FOUND = 4,
+	/* Its allocator's probes are in place. */
+	PYTHON_TARGET_MEMORY = 8,
 };
 
 /* Value of the per-CPU `stats` map. */

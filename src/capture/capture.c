@@ -28,6 +28,9 @@ enum {
 	RING_BYTES_STACKS = 1 << 24,
 	/* Two million events a second are 32 MiB. */
 	RING_BYTES_CALLS = 1 << 25,
+	/* A million allocations and frees a second are 72 MB. */
+	RING_BYTES_MEMORY = 1 << 25,
+	MEMORY_STACKS = 1 << 17,
 };
 
 static const char *const FAMILY_PREFIX[] = {
@@ -79,6 +82,48 @@ static enum probe_family program_family(const struct bpf_program *program)
 	return PROBE_FAMILY_COUNT;
 }
 
+/* Programs whose probes are put in many at once, where the kernel can. */
+static void multi_tune(struct capture *capture)
+{
+	const uint32_t families = 1u << PROBE_CALLS | 1u << PROBE_MEMORY;
+	struct bpf_program *const programs[] = {
+		capture->skeleton->progs.calls__enter,
+		capture->skeleton->progs.calls__leave,
+		capture->skeleton->progs.memory__enter,
+		capture->skeleton->progs.memory__leave,
+	};
+
+	if (!(capture->options.families & families) || !uprobe_multi_works())
+		return;
+	capture->uprobe_multi = true;
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		bpf_program__set_expected_attach_type(programs[i], uprobe_multi_attach_type());
+}
+
+static int memory_tune(struct capture *capture)
+{
+	const struct capture_options *options = &capture->options;
+	struct bpf_object *object = capture->skeleton->obj;
+	/* They take room even when nothing uses them. */
+	uint32_t blocks_max = 1, stacks_max = 1024;
+	int error;
+
+	if (options->families >> PROBE_MEMORY & 1) {
+		blocks_max = options->blocks_max;
+		stacks_max = MEMORY_STACKS;
+	}
+	error = bpf_map__set_max_entries(capture->skeleton->maps.memory_blocks, blocks_max);
+	if (!error)
+		error = bpf_map__set_max_entries(capture->skeleton->maps.memory_stacks, stacks_max);
+	if (!error)
+		error = knob_set(object, "memory_min_size", options->min_size_bytes);
+	if (!error)
+		error = knob_set(object, "memory_sample_bytes", options->sample_bytes);
+	if (!error)
+		error = knob_set(object, "memory_native", options->native);
+	return error;
+}
+
 static int capture_tune(struct capture *capture)
 {
 	const struct capture_options *options = &capture->options;
@@ -96,17 +141,15 @@ static int capture_tune(struct capture *capture)
 	}
 	if (!ring_bytes && options->families >> PROBE_CALLS & 1)
 		ring_bytes = RING_BYTES_CALLS;
+	else if (!ring_bytes && options->families >> PROBE_MEMORY & 1)
+		ring_bytes = RING_BYTES_MEMORY;
 	else if (!ring_bytes)
 		ring_bytes =
 			options->native || options->kernel ? RING_BYTES_STACKS : RING_BYTES_DEFAULT;
-	if (options->families >> PROBE_CALLS & 1 && uprobe_multi_works()) {
-		capture->uprobe_multi = true;
-		bpf_program__set_expected_attach_type(capture->skeleton->progs.calls__enter,
-						      uprobe_multi_attach_type());
-		bpf_program__set_expected_attach_type(capture->skeleton->progs.calls__leave,
-						      uprobe_multi_attach_type());
-	}
+	multi_tune(capture);
 	error = bpf_map__set_max_entries(capture->skeleton->maps.records, ring_bytes);
+	if (!error)
+		error = memory_tune(capture);
 	if (!error)
 		error = bpf_map__set_max_entries(capture->skeleton->maps.sample_by_cpu,
 						 capture->cpu_limit);
@@ -255,6 +298,7 @@ void capture_detach(struct capture *capture)
 	 * an address by what lay there before.
 	 */
 	capture_calls_detach(capture);
+	capture_memory_detach(capture);
 	capture_clocks_release(capture);
 	for (size_t i = 0; i < capture->link_count; i++)
 		bpf_link__destroy(capture->links[i]);
@@ -267,6 +311,7 @@ void capture_free(struct capture *capture)
 		return;
 	capture_detach(capture);
 	capture_calls_release(capture);
+	capture_memory_release(capture);
 	free(capture->links);
 	free(capture->watched);
 	capture_ring_release(capture);

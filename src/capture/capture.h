@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "pybpfprof/abi.h"
+#include "python/allocator.h"
 #include "python/call_plan.h"
 
 enum probe_family {
@@ -32,6 +33,10 @@ struct capture_options {
 	enum capture_scope scope;
 	const char *cgroup_path; /* CAPTURE_CGROUP: the directory */
 	uint32_t ring_bytes;	 /* a power of two; 0: what suits the rate */
+	/* Of PROBE_MEMORY. */
+	uint64_t min_size_bytes; /* smaller blocks are not recorded */
+	uint64_t sample_bytes;	 /* one sample point in so many bytes; 0: every block is recorded */
+	uint32_t blocks_max;	 /* live blocks there is room for */
 };
 
 struct capture;
@@ -86,6 +91,17 @@ int capture_calls_reattach(struct capture *capture, uint64_t *since_ns);
  * which costs nobody anything, until the capture is freed, since to take them away lasts.
  */
 void capture_calls_retire(struct capture *capture, uint32_t first_site);
+
+/*
+ * Has the allocator that `plan` describes watched in `pid`, also if the process has yet to exec: files are
+ * known by what they are. Only then may a target say PYTHON_TARGET_MEMORY.
+ */
+int capture_memory_attach(struct capture *capture, pid_t pid, const struct allocator_plan *plan);
+void capture_memory_detach(struct capture *capture); /* of all processes */
+/* Each block that is alive and was recorded; a non-zero return ends it and is returned. 0, -errno. */
+typedef int (*capture_block_fn)(void *arg, const struct memory_block_key *key,
+				const struct memory_block *block);
+int capture_memory_blocks(struct capture *capture, capture_block_fn on_block, void *arg);
 
 /*
  * Makes `pid` a target (or replaces what was known of it) and gives it a serial that no other

@@ -60,6 +60,10 @@ struct capture {
 	bool calls_away;   /* probes on calls are not to be in place now */
 	uint32_t next_template;
 	uint32_t next_serial;
+	struct allocating_process **allocating;
+	size_t allocating_count;
+	struct allocating_site *allocating_sites;
+	size_t allocating_site_count;
 	struct capture_clock clocks[CAPTURE_CLOCKS];
 	size_t clock_count;
 	int cpu_count;		     /* possible ones: what per-CPU maps have values for */
@@ -77,5 +81,6 @@ int capture_clock_add(struct capture *capture, const struct bpf_program *program
 void capture_clocks_release(struct capture *capture);
 
 void capture_calls_release(struct capture *capture);
+void capture_memory_release(struct capture *capture);
 
 #endif

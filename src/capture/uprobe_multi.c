@@ -13,6 +13,7 @@ enum {
 	ATTACH_TYPE_UPROBE_MULTI = 48, /* BPF_TRACE_UPROBE_MULTI, include/uapi/linux/bpf.h */
 	KERNEL_MAJOR = 6,
 	KERNEL_MINOR = 10,
+	MULTI_RETURN = 1, /* BPF_F_UPROBE_MULTI_RETURN */
 };
 
 /* The part of union bpf_attr that BPF_LINK_CREATE takes for such a link. */
@@ -94,6 +95,7 @@ int uprobe_multi_attach(const struct uprobe_multi *probes, int *link_fd)
 		.semaphores = (uintptr_t)probes->semaphores,
 		.cookies = (uintptr_t)probes->cookies,
 		.count = probes->count,
+		.multi_flags = probes->is_return ? MULTI_RETURN : 0,
 		.pid = probes->only_pid,
 	};
 	int fd = link_create(&attr);

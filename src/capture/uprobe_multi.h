@@ -26,6 +26,7 @@ struct uprobe_multi {
 	int program_fd;
 	const char *path;
 	pid_t only_pid; /* 0: all processes that map the file */
+	bool is_return; /* at the function's return, whose address lies on the stack at `offsets` */
 	size_t count;
 	/* Each of `count`: */
 	const uint64_t *offsets;    /* of the instruction, in the file */

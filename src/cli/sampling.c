@@ -1,43 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * See sampling.h. Native frames come in a record of their own, ahead of the sample they belong to
- * and from the same CPU; they wait for it in a slot of that CPU.
- */
+/* See sampling.h. */
 #include "cli/sampling.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "cli/stacks.h"
 #include "meter/samples.h"
-#include "resolve/codes.h"
-#include "resolve/native.h"
-
-enum { NATIVE_FRAMES_MAX = 256, CPUS_MAX = 4096 };
-
-struct native_frame {
-	uint32_t frame; /* of the profile */
-	bool is_eval;	/* stands for Python frames */
-};
-
-/* Innermost first: kernel frames, then user frames. */
-struct native_stack {
-	struct native_frame frames[ABI_KERNEL_FRAMES + NATIVE_FRAMES_MAX];
-	uint32_t count;
-	uint32_t tid;
-	uint64_t time_ns;
-	bool complete;
-};
 
 struct sampling {
 	struct watch *watch;
 	struct profile *profile;
-	struct codes *codes;
-	struct native_resolver *resolver;
-	struct native_stack **native_by_cpu;
-	bool native;
-	struct meter_stack stack;
+	struct stacks *stacks;
 };
 
 struct sampling *sampling_new(struct watch *watch, struct profile *profile, bool native)
@@ -48,11 +21,8 @@ struct sampling *sampling_new(struct watch *watch, struct profile *profile, bool
 		return NULL;
 	sampling->watch = watch;
 	sampling->profile = profile;
-	sampling->native = native;
-	sampling->codes = codes_new(profile);
-	sampling->resolver = native_resolver_new();
-	sampling->native_by_cpu = calloc(CPUS_MAX, sizeof(struct native_stack *));
-	if (!sampling->codes || !sampling->resolver || !sampling->native_by_cpu) {
+	sampling->stacks = stacks_new(watch, profile, native);
+	if (!sampling->stacks) {
 		sampling_free(sampling);
 		return NULL;
 	}
@@ -63,237 +33,15 @@ void sampling_free(struct sampling *sampling)
 {
 	if (!sampling)
 		return;
-	codes_free(sampling->codes);
-	native_resolver_free(sampling->resolver);
-	for (size_t cpu = 0; sampling->native_by_cpu && cpu < CPUS_MAX; cpu++)
-		free(sampling->native_by_cpu[cpu]);
-	free(sampling->native_by_cpu);
+	stacks_free(sampling->stacks);
 	free(sampling);
-}
-
-void sampling_forget(struct sampling *sampling, pid_t pid)
-{
-	native_resolver_forget(sampling->resolver, pid);
-}
-
-/* ---- native and kernel frames ---- */
-
-static uint32_t symbol_frame(struct sampling *sampling, const struct native_symbol *symbol,
-			     uint64_t address, enum frame_kind kind)
-{
-	struct profile *profile = sampling->profile;
-	const char *base = strrchr(symbol->object, '/');
-	struct profile_function function = {
-		.kind = kind,
-		.module = profile_string(profile, base ? base + 1 : symbol->object),
-		.file = profile_string(profile, *symbol->file ? symbol->file : symbol->object),
-	};
-	char unknown[32];
-	uint32_t index;
-
-	if (*symbol->name) {
-		function.name = profile_string(profile, symbol->name);
-	} else {
-		snprintf(unknown, sizeof(unknown), "[0x%llx]", (unsigned long long)address);
-		function.name = profile_string(profile, unknown);
-	}
-	index = profile_add_function(profile, &function);
-	return index == PROFILE_NONE ? PROFILE_NONE :
-				       profile_add_frame(profile, index, symbol->line);
-}
-
-static struct native_stack *native_slot(struct sampling *sampling, unsigned int cpu)
-{
-	if (cpu >= CPUS_MAX)
-		return NULL;
-	if (!sampling->native_by_cpu[cpu])
-		sampling->native_by_cpu[cpu] = calloc(1, sizeof(struct native_stack));
-	return sampling->native_by_cpu[cpu];
-}
-
-static int native_push(struct sampling *sampling, struct native_stack *stack, pid_t pid,
-		       uint64_t address, enum frame_kind kind)
-{
-	struct native_symbol symbol = { .name = "", .object = "", .file = "" };
-	struct native_frame *frame = &stack->frames[stack->count];
-
-	if (kind == FRAME_KERNEL)
-		native_kernel_symbol_of(sampling->resolver, address, &symbol);
-	else
-		native_symbol_of(sampling->resolver, pid, address, &symbol);
-	frame->is_eval = kind == FRAME_NATIVE && symbol.is_eval;
-	/* A stripped file keeps the names of what it exports only. */
-	if (!*symbol.name || !strcmp(symbol.name, "[unknown]"))
-		sampling->profile->unresolved++;
-	frame->frame = symbol_frame(sampling, &symbol, address, kind);
-	if (frame->frame == PROFILE_NONE)
-		return -ENOMEM;
-	stack->count++;
-	return 0;
-}
-
-static int on_native(struct sampling *sampling, const struct record_native *record)
-{
-	struct native_stack *stack = native_slot(sampling, record->header.cpu);
-	const struct native_registers registers = {
-		.ip = record->ip,
-		.sp = record->sp,
-		.bp = record->bp,
-		.rbx = record->rbx,
-		.r12 = record->r12,
-		.r13 = record->r13,
-		.r14 = record->r14,
-		.r15 = record->r15,
-	};
-	uint64_t ips[NATIVE_FRAMES_MAX];
-	size_t count = 0;
-	int error = 0;
-
-	if (!stack)
-		return -ENOMEM;
-	stack->count = 0;
-	stack->tid = record->header.tid;
-	stack->time_ns = record->header.time_ns;
-	stack->complete = true;
-	for (uint32_t i = 0; i < record->kernel_count && !error; i++)
-		error = native_push(sampling, stack, record->header.pid, record->kernel[i],
-				    FRAME_KERNEL);
-	if (error || !sampling->native)
-		return error;
-	if (native_unwind(sampling->resolver, record->header.pid, &registers, record->stack,
-			  record->stack_bytes, ips, NATIVE_FRAMES_MAX, &count, &stack->complete))
-		stack->complete = false;
-	for (size_t i = 0; i < count && !error; i++)
-		/* A return address may be the first byte of the next function. */
-		error = native_push(sampling, stack, record->header.pid, ips[i] - (i > 0),
-				    FRAME_NATIVE);
-	return error;
-}
-
-/* ---- samples ---- */
-
-static int on_code(struct sampling *sampling, const struct record_code *code)
-{
-	const struct watched_process *watched = watch_process(sampling->watch, code->header.serial);
-	struct codes_process process;
-
-	if (!watched)
-		return 0;
-	process.pid = watched->pid;
-	process.minor = watched->minor;
-	return codes_add(sampling->codes, code, &process);
-}
-
-static int note_push(struct sampling *sampling, const char *note)
-{
-	uint32_t frame = codes_note(sampling->codes, note);
-
-	if (frame == PROFILE_NONE)
-		return -ENOMEM;
-	meter_stack_push(&sampling->stack, frame);
-	return 0;
-}
-
-static int python_push(struct sampling *sampling, const struct record_frame *frame, bool *named)
-{
-	uint32_t code_id = frame->code_id & ~FRAME_ENTRY_BIT;
-	bool known = false;
-	uint32_t index;
-
-	if (!code_id) {
-		sampling->profile->unresolved++;
-		*named = false;
-		return note_push(sampling, "[unreadable name]");
-	}
-	index = codes_frame(sampling->codes, code_id, frame->lasti, &known);
-	if (index == PROFILE_NONE)
-		return -ENOMEM;
-	if (!known) {
-		sampling->profile->unresolved++;
-		*named = false;
-	}
-	meter_stack_push(&sampling->stack, index);
-	return 0;
-}
-
-/*
- * Python frames from *next up to the one C entered the interpreter for: those that one native
- * frame of the evaluation loop stands for.
- */
-static int python_push_group(struct sampling *sampling, const struct record_sample *sample,
-			     uint32_t *next, bool *named)
-{
-	int error = 0;
-
-	while (*next < sample->frame_count && !error) {
-		const struct record_frame *frame = &sample->frames[(*next)++];
-
-		error = python_push(sampling, frame, named);
-		if (frame->code_id & FRAME_ENTRY_BIT)
-			break;
-	}
-	return error;
-}
-
-static const struct native_stack *native_of(struct sampling *sampling,
-					    const struct record_sample *sample)
-{
-	struct native_stack *stack = NULL;
-
-	if (sample->has_native == 1 && sample->header.cpu < CPUS_MAX)
-		stack = sampling->native_by_cpu[sample->header.cpu];
-	if (stack && (stack->tid != sample->header.tid || stack->time_ns != sample->header.time_ns))
-		stack = NULL;
-	if (sample->has_native && !stack)
-		sampling->profile->partial[DROP_NATIVE_LOST]++;
-	else if (stack && !stack->complete)
-		sampling->profile->partial[DROP_NATIVE_CUT]++;
-	return stack;
-}
-
-static int stack_push_all(struct sampling *sampling, const struct record_sample *sample)
-{
-	const struct native_stack *native = native_of(sampling, sample);
-	uint32_t next = 0;
-	bool named = true;
-	int error = 0;
-
-	for (uint32_t i = 0; native && i < native->count && !error; i++) {
-		if (native->frames[i].is_eval && next < sample->frame_count)
-			error = python_push_group(sampling, sample, &next, &named);
-		else
-			meter_stack_push(&sampling->stack, native->frames[i].frame);
-	}
-	while (next < sample->frame_count && !error)
-		error = python_push(sampling, &sample->frames[next++], &named);
-	if (!named && sample->status == DROP_NONE)
-		sampling->profile->partial[DROP_NAME_LOST]++;
-	return error;
-}
-
-/* What the reader of a stack must know of it; NULL: a name may be missing, but every frame is there. */
-static const char *status_note(const struct record_sample *sample, bool empty)
-{
-	switch (sample->status) {
-	case DROP_NONE:
-		if (!empty)
-			return NULL;
-		return sample->is_python ? "[no Python frame]" : "[thread without Python]";
-	case DROP_NAME_UNREADABLE:
-	case DROP_NAME_LOST:
-		return NULL;
-	case DROP_STACK_CUT:
-		return "[stack cut]";
-	default:
-		return "[unreadable frames]";
-	}
 }
 
 static int on_sample(struct sampling *sampling, const struct record_sample *sample)
 {
 	uint32_t thread = watch_thread(sampling->watch, sample->header.serial, sample->header.tid,
 				       sample->header.time_ns);
-	const char *note;
+	const struct meter_stack *stack;
 	int error;
 
 	if (thread == PROFILE_NONE) {
@@ -301,30 +49,13 @@ static int on_sample(struct sampling *sampling, const struct record_sample *samp
 		sampling->profile->lost[DROP_RECORD_MALFORMED]++;
 		return 0;
 	}
-	sampling->stack.count = 0;
-	error = stack_push_all(sampling, sample);
-	if (sample->status != DROP_NONE)
-		sampling->profile->partial[sample->status]++;
-	note = status_note(sample, !sampling->stack.count);
-	if (note && !error)
-		error = note_push(sampling, note);
-	return error ? error : samples_add(sampling->profile, thread, &sampling->stack);
+	error = stacks_of(sampling->stacks, sample, &stack);
+	return error ? error : samples_add(sampling->profile, thread, stack);
 }
 
 int sampling_event(struct sampling *sampling, const struct event *event)
 {
-	switch (event->kind) {
-	case RECORD_SAMPLE:
+	if (event->kind == RECORD_SAMPLE)
 		return on_sample(sampling, event->sample);
-	case RECORD_CODE:
-		return on_code(sampling, event->code);
-	case RECORD_NATIVE:
-		return on_native(sampling, event->native);
-	case RECORD_PROCESS_EXEC:
-	case RECORD_PROCESS_EXIT:
-		sampling_forget(sampling, event->header->pid);
-		return 0;
-	default:
-		return 0;
-	}
+	return stacks_event(sampling->stacks, event);
 }

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Allocations and frees: a probe where each function of the allocator begins, and a return probe on
+ * those that hand out a block. Blocks that are alive are kept here, by address, so that a free tells what
+ * its block's allocation knew, and one of a block never recorded costs a look and no more.
+ *
+ * A block is taken out of the map before the allocator can hand its address out again: a free is
+ * seen on entry; a realloc takes the old block out on entry and puts it, or its successor, in on
+ * return.
+ */
+#include "core/memory.h"
+
+#include <bpf/bpf_tracing.h>
+
+const volatile __u64 memory_min_size;	  /* smaller blocks are not recorded */
+const volatile __u64 memory_sample_bytes; /* one sample point in so many bytes on average; 0: all */
+
+enum {
+	MEMORY_PENDING = 4, /* calls in progress of one thread; a power of two */
+	MEMORY_SIZE_BITS = 64 - MEMORY_TID_BITS,
+};
+
+/* A call into the allocator that has not come back yet. */
+struct memory_pending {
+	__u64 sp; /* on entry: tells it from others */
+	__u64 size;
+	__u64 address; /* the block given; posix_memalign: where its result is put */
+	__u64 old_size; /* mremap: of the mapping given */
+	struct memory_block old;
+	__u32 call;	/* enum memory_call */
+	__u32 known;	/* `old` was taken out of the map */
+	__u32 recorded; /* what it hands out is to be recorded */
+	__u32 detail;
+};
+
+struct memory_task {
+	__u64 until_sample; /* bytes */
+	__u32 depth;
+	__u32 ordinal;
+	struct memory_pending pending[MEMORY_PENDING];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct memory_task);
+} memory_tasks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_MEMORY_PROBES);
+	__type(key, __u32);
+	__type(value, struct memory_probe);
+} memory_probes SEC(".maps");
+
+/* Room is taken as blocks come; max_entries is tuned before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct memory_block_key);
+	__type(value, struct memory_block);
+} memory_blocks SEC(".maps");
+
+static __always_inline struct python_target *memory_target(void)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct python_target *target = bpf_map_lookup_elem(&targets, &pid);
+
+	return target && target->flags & PYTHON_TARGET_MEMORY ? target : NULL;
+}
+
+/* The barriers keep each load of the context one of a fixed offset. */
+#define ARGUMENT_CASE(number, name)                                                                \
+	case number:                                                                               \
+		value = ctx->name;                                                                 \
+		barrier_var(value);                                                                \
+		return value
+static __always_inline __u64 argument(struct pt_regs *ctx, const struct memory_probe *probe,
+				      __u32 number)
+{
+	__u64 value;
+
+	switch (number + probe->first_argument) {
+		ARGUMENT_CASE(0, di);
+		ARGUMENT_CASE(1, si);
+		ARGUMENT_CASE(2, dx);
+		ARGUMENT_CASE(3, cx);
+		ARGUMENT_CASE(4, r8);
+	}
+	return 0;
+}
+
+/* A call from inside the allocator, as when a realloc has a block allocated and the old one freed. */
+static __always_inline bool memory_from_inside(struct pt_regs *ctx,
+					       const struct memory_probe *probe)
+{
+	__u64 bias = ctx->ip - probe->address, caller = 0;
+
+	if (probe->first_argument || read_user(&caller, 8, ctx->sp))
+		return true;
+	return caller - bias >= probe->inside_start && caller - bias < probe->inside_end;
+}
+
+/* ---- sampling by bytes ---- */
+
+/* log2(x) of 0 < x < 2^32, 16 bits behind the point. */
+static __always_inline __u64 log2_fixed(__u64 x)
+{
+	__u64 result = 0;
+
+	for (__u32 step = 16; step; step /= 2) {
+		if (x >> step) {
+			x >>= step;
+			result += step;
+		}
+	}
+	return result;
+}
+
+/*
+ * Bytes up to the next sample point: exponentially distributed, -ln(u) * mean, so that points lie
+ * independently of one another and of what is allocated.
+ */
+static __noinline __u64 memory_next_sample(void)
+{
+	__u64 random = (__u64)bpf_get_prandom_u32() + 1, whole = log2_fixed(random), log2 = whole;
+	/* random / 2^whole, 31 bits behind the point */
+	__u64 mantissa = (random << 31) >> whole;
+
+	for (__u32 i = 0; i < 16; i++) {
+		mantissa = (mantissa * mantissa) >> 31;
+		log2 *= 2;
+		if (mantissa >> 32) {
+			mantissa >>= 1;
+			log2++;
+		}
+	}
+	/* -log2(u), 16 bits behind the point; * ln(2), 16 bits behind the point: 45426 */
+	return (((32ull << 16) - log2) * 45426 >> 16) * memory_sample_bytes >> 16;
+}
+
+static __always_inline bool memory_is_sampled(struct memory_task *task, __u64 size)
+{
+	if (!memory_sample_bytes)
+		return size >= memory_min_size;
+	if (task->until_sample > size) {
+		task->until_sample -= size;
+		return false;
+	}
+	task->until_sample = memory_next_sample();
+	return true;
+}
+
+/* ---- blocks ---- */
+
+static __always_inline void memory_free_send(const struct memory_block *block, __u64 address,
+					     __u64 time_ns, const struct memory_task *task,
+					     __u32 serial, __u32 resized)
+{
+	struct record_memory record = {
+		.size = memory_block_size(block),
+		.address = address,
+		.born_ns = block->born_ns,
+		.stack_id = block->stack_id,
+		.distance = 0xffffffff,
+		.kind = MEMORY_FREED,
+		.resized = resized,
+	};
+	__u64 tid = (__u32)bpf_get_current_pid_tgid();
+
+	if (task && tid == (block->size_tid & ((1 << MEMORY_TID_BITS) - 1)))
+		record.distance = task->ordinal - block->ordinal;
+	memory_send(&record, time_ns, serial);
+}
+
+/* Takes the block out of the map. False: it was never in. */
+static __always_inline bool memory_take(__u64 address, __u32 serial, struct memory_block *out)
+{
+	struct memory_block_key key = { .address = address, .serial = serial };
+	struct memory_block *block = bpf_map_lookup_elem(&memory_blocks, &key);
+	struct kernel_stats *counts;
+
+	if (!block) {
+		counts = stats_get();
+		if (counts)
+			counts->unknown_frees++;
+		return false;
+	}
+	*out = *block;
+	bpf_map_delete_elem(&memory_blocks, &key);
+	return true;
+}
+
+static __always_inline void memory_freed(struct memory_task *task, __u64 address, __u64 time_ns,
+					 __u32 serial)
+{
+	struct memory_block block;
+
+	/* Some free the old block by a call when a realloc ends: it was taken out by then. */
+	if (!address ||
+	    (task && task->depth &&
+	     task->pending[(task->depth - 1) & (MEMORY_PENDING - 1)].address == address))
+		return;
+	if (memory_take(address, serial, &block))
+		memory_free_send(&block, address, time_ns, task, serial, 0);
+}
+
+/* Puts a block in that is alive from now on. */
+static __always_inline void memory_allocated(struct memory_task *task,
+					     const struct memory_pending *pending, __u64 address,
+					     __u64 time_ns, const struct python_target *target)
+{
+	struct memory_block_key key = { .address = address, .serial = target->serial };
+	struct record_memory record = {
+		.size = pending->size,
+		.address = address,
+		.born_ns = pending->known ? pending->old.born_ns : time_ns,
+		.kind = MEMORY_ALLOCATED,
+		.resized = pending->known,
+	};
+	struct memory_block block = { .born_ns = record.born_ns, .ordinal = ++task->ordinal };
+	struct memory_scratch *scratch = scratch_take(&memory_scratches);
+	struct memory_block *stale;
+
+	if (!scratch) {
+		drop(DROP_MEMORY_EVENTS);
+		return;
+	}
+	block.size_tid = record.size << MEMORY_TID_BITS | (__u32)bpf_get_current_pid_tgid();
+	block.stack_id = memory_stack_id(target, scratch);
+	scratch_give(scratch);
+	record.stack_id = block.stack_id;
+	if (bpf_map_update_elem(&memory_blocks, &key, &block, BPF_NOEXIST)) {
+		/* Its end was not seen: freed by a way we do not know, or while nobody looked. */
+		stale = bpf_map_lookup_elem(&memory_blocks, &key);
+		if (stale) {
+			struct memory_block before = *stale;
+
+			memory_free_send(&before, address, time_ns, NULL, target->serial, 0);
+		}
+		if (!stale || bpf_map_update_elem(&memory_blocks, &key, &block, BPF_ANY)) {
+			drop(DROP_MEMORY_TABLE_FULL);
+			return;
+		}
+	}
+	if (memory_send(&record, time_ns, target->serial))
+		bpf_map_delete_elem(&memory_blocks, &key);
+}
+
+/* ---- calls ---- */
+
+/* What a call asks for; *size saturates. */
+static __always_inline void memory_ask(struct pt_regs *ctx, const struct memory_probe *probe,
+				       struct memory_pending *pending)
+{
+	__u64 count;
+
+	switch (probe->call) {
+	case MEMORY_MALLOC:
+	case MEMORY_SBRK:
+		pending->size = argument(ctx, probe, 0);
+		return;
+	case MEMORY_REALLOC:
+		pending->address = argument(ctx, probe, 0);
+		pending->size = argument(ctx, probe, 1);
+		return;
+	case MEMORY_ALIGNED_ALLOC:
+		pending->size = argument(ctx, probe, 1);
+		return;
+	case MEMORY_POSIX_MEMALIGN:
+		pending->address = argument(ctx, probe, 0);
+		pending->size = argument(ctx, probe, 2);
+		return;
+	case MEMORY_MMAP:
+		pending->size = argument(ctx, probe, 1);
+		pending->detail = argument(ctx, probe, 3);
+		return;
+	case MEMORY_MREMAP:
+		pending->address = argument(ctx, probe, 0);
+		pending->old_size = argument(ctx, probe, 1);
+		pending->size = argument(ctx, probe, 2);
+		return;
+	case MEMORY_CALLOC:
+		count = argument(ctx, probe, 0);
+		pending->size = argument(ctx, probe, 1);
+		break;
+	default: /* MEMORY_REALLOCARRAY */
+		pending->address = argument(ctx, probe, 0);
+		count = argument(ctx, probe, 1);
+		pending->size = argument(ctx, probe, 2);
+		break;
+	}
+	/* Where the product does not fit the allocator refuses, and what is kept here means nothing. */
+	pending->size *= count;
+}
+
+static __always_inline bool memory_resizes(__u32 call)
+{
+	return call == MEMORY_REALLOC || call == MEMORY_REALLOCARRAY;
+}
+
+/* Mappings, unlike blocks, are always recorded: they are few and large. */
+static __always_inline bool memory_maps(__u32 call)
+{
+	return call == MEMORY_MMAP || call == MEMORY_MREMAP || call == MEMORY_SBRK;
+}
+
+static __always_inline void memory_begin(struct pt_regs *ctx, const struct memory_probe *probe,
+					 struct memory_task *task, __u32 serial)
+{
+	__u32 depth = task->depth;
+	struct memory_pending *pending;
+
+	if (depth) {
+		pending = &task->pending[(depth - 1) & (MEMORY_PENDING - 1)];
+		/* A jump from one function of the allocator to another is no call of its own. */
+		if (pending->sp == ctx->sp || memory_from_inside(ctx, probe))
+			return;
+		if (depth >= MEMORY_PENDING) {
+			drop(DROP_MEMORY_UNFINISHED);
+			depth = 0;
+		}
+	}
+	pending = &task->pending[depth & (MEMORY_PENDING - 1)];
+	pending->sp = ctx->sp;
+	pending->call = probe->call;
+	pending->address = 0;
+	pending->known = 0;
+	pending->detail = 0;
+	memory_ask(ctx, probe, pending);
+	if (memory_maps(probe->call))
+		pending->recorded = 1;
+	else
+		pending->recorded = memory_is_sampled(task, pending->size);
+	if (memory_resizes(probe->call) && pending->address)
+		pending->known = memory_take(pending->address, serial, &pending->old);
+	if (pending->recorded || pending->known)
+		task->depth = depth + 1;
+	else
+		task->depth = depth;
+}
+
+static __always_inline void memory_unmapped(struct pt_regs *ctx, const struct memory_probe *probe,
+					    __u64 time_ns, __u32 serial)
+{
+	struct record_memory record = {
+		.address = argument(ctx, probe, 0),
+		.size = argument(ctx, probe, 1),
+		.kind = MEMORY_UNMAPPED,
+	};
+
+	memory_send(&record, time_ns, serial);
+}
+
+/* The result is there. */
+static __always_inline void memory_mapped(const struct memory_pending *pending, __u64 address,
+					  __u64 time_ns, const struct python_target *target)
+{
+	struct record_memory record = { .kind = MEMORY_UNMAPPED };
+	struct memory_scratch *scratch;
+
+	if (address >= -4095ull)
+		return;
+	if (pending->call == MEMORY_MREMAP) {
+		record.address = pending->address;
+		record.size = pending->old_size;
+		memory_send(&record, time_ns, target->serial);
+	}
+	record.kind = MEMORY_MAPPED;
+	record.address = address;
+	record.size = pending->size;
+	record.detail = pending->detail;
+	if (pending->call == MEMORY_SBRK && (__s64)pending->size <= 0) {
+		/* It shrinks, or only asks where the end is; the result is the old end. */
+		if (!pending->size)
+			return;
+		record.kind = MEMORY_UNMAPPED;
+		record.size = -pending->size;
+		record.address = address - record.size;
+		memory_send(&record, time_ns, target->serial);
+		return;
+	}
+	scratch = scratch_take(&memory_scratches);
+	if (scratch) {
+		record.stack_id = memory_stack_id(target, scratch);
+		scratch_give(scratch);
+	}
+	memory_send(&record, time_ns, target->serial);
+}
+
+static __always_inline void memory_failed(const struct memory_pending *pending, __u64 time_ns,
+					  const struct python_target *target)
+{
+	struct record_memory record = { .size = pending->size, .kind = MEMORY_FAILED };
+	struct memory_scratch *scratch = scratch_take(&memory_scratches);
+
+	if (scratch) {
+		record.stack_id = memory_stack_id(target, scratch);
+		scratch_give(scratch);
+	}
+	memory_send(&record, time_ns, target->serial);
+}
+
+/* A realloc: what became of the block that was given. */
+static __always_inline void memory_old_end(struct memory_task *task,
+					   const struct memory_pending *pending, __u64 result,
+					   __u64 time_ns, __u32 serial)
+{
+	struct memory_block_key key = { .address = pending->address, .serial = serial };
+	struct memory_block old = pending->old;
+
+	if (!result && pending->size) {
+		/* It could not be had: the old block is alive. */
+		bpf_map_update_elem(&memory_blocks, &key, &old, BPF_ANY);
+		return;
+	}
+	memory_free_send(&old, pending->address, time_ns, task, serial,
+			 result && pending->recorded);
+}
+
+static __always_inline void memory_end(struct pt_regs *ctx, struct memory_task *task,
+				       const struct memory_pending *pending, __u64 time_ns,
+				       const struct python_target *target)
+{
+	__u64 result = ctx->ax;
+
+	if (memory_maps(pending->call)) {
+		memory_mapped(pending, result, time_ns, target);
+		return;
+	}
+	if (pending->call == MEMORY_POSIX_MEMALIGN &&
+	    (result || read_user(&result, 8, pending->address)))
+		result = 0;
+	if (pending->known)
+		memory_old_end(task, pending, result, time_ns, target->serial);
+	if (!pending->recorded)
+		return;
+	if (result)
+		memory_allocated(task, pending, result, time_ns, target);
+	else if (pending->size)
+		memory_failed(pending, time_ns, target);
+}
+
+static __always_inline void memory_account(__u64 start_ns)
+{
+	struct kernel_stats *counts = stats_get();
+
+	if (!counts)
+		return;
+	counts->hits++;
+	counts->target_ns += bpf_ktime_get_ns() - start_ns;
+}
+
+SEC("?uprobe")
+int memory__enter(struct pt_regs *ctx)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+	__u32 index = bpf_get_attach_cookie(ctx);
+	const struct memory_probe *probe = bpf_map_lookup_elem(&memory_probes, &index);
+	struct python_target *target = memory_target();
+	struct memory_task *task;
+	bool frees;
+
+	if (!probe || !target)
+		return 0;
+	frees = probe->call == MEMORY_FREE;
+	task = bpf_task_storage_get(&memory_tasks, bpf_get_current_task_btf(), 0,
+				    frees ? 0 : BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (frees)
+		memory_freed(task, argument(ctx, probe, 0), now_ns, target->serial);
+	else if (!task)
+		drop(DROP_MEMORY_EVENTS);
+	else if (probe->call != MEMORY_MUNMAP)
+		memory_begin(ctx, probe, task, target->serial);
+	else if (!task->depth)
+		memory_unmapped(ctx, probe, now_ns, target->serial);
+	memory_account(now_ns);
+	return 0;
+}
+
+SEC("?uretprobe")
+int memory__leave(struct pt_regs *ctx)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct memory_task *task =
+		bpf_task_storage_get(&memory_tasks, bpf_get_current_task_btf(), 0, 0);
+	struct memory_pending *pending = NULL;
+	struct python_target *target;
+	__u32 depth;
+
+	if (!task)
+		return 0;
+	for (depth = task->depth; depth; depth--) {
+		pending = &task->pending[(depth - 1) & (MEMORY_PENDING - 1)];
+		/* It lies where the return address was, which is gone by now. */
+		if (pending->sp == ctx->sp - 8)
+			break;
+		pending = NULL;
+		if (depth > MEMORY_PENDING)
+			break;
+	}
+	target = memory_target();
+	if (!pending || !target) {
+		memory_account(now_ns);
+		return 0;
+	}
+	/* Those above it were left by a jump. */
+	if (depth != task->depth)
+		drop(DROP_MEMORY_UNFINISHED);
+	task->depth = depth - 1;
+	memory_end(ctx, task, pending, now_ns, target);
+	memory_account(now_ns);
+	return 0;
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * See capture.h: the probes on allocators. Always of one process: a C library is everybody's, and who
+ * is not looked at must not pay.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture/capture_private.h"
+#include "capture/uprobe_multi.h"
+
+enum { BLOCKS_A_BATCH = 4096 };
+
+/* Of one process: a link for each file of its plan and for each of the two programs. */
+struct allocating_process {
+	pid_t pid;
+	int fds[2 * ALLOCATOR_FILES]; /* where the kernel has uprobe_multi; -1: none */
+	struct bpf_link *links[2 * ALLOCATOR_SITES];
+	size_t link_count;
+};
+
+/* A file's probes: the same number stands for the same place in every process that maps it. */
+struct allocating_site {
+	dev_t device;
+	ino_t inode;
+	uint64_t file_offset;
+	struct memory_probe probe;
+};
+
+static const struct bpf_program *program_of(const struct capture *capture, bool leave)
+{
+	return leave ? capture->skeleton->progs.memory__leave :
+		       capture->skeleton->progs.memory__enter;
+}
+
+static bool probe_equal(const struct memory_probe *a, const struct memory_probe *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* The number of that place, written to the map when new. -ENOSPC, -ENOMEM. */
+static int site_number(struct capture *capture, const struct stat *file,
+		       const struct allocator_site *site, uint64_t *number)
+{
+	struct allocating_site *sites;
+	uint32_t key;
+
+	for (size_t i = 0; i < capture->allocating_site_count; i++) {
+		const struct allocating_site *known = &capture->allocating_sites[i];
+
+		if (known->device == file->st_dev && known->inode == file->st_ino &&
+		    known->file_offset == site->file_offset &&
+		    probe_equal(&known->probe, &site->probe)) {
+			*number = i;
+			return 0;
+		}
+	}
+	if (capture->allocating_site_count >= ABI_MEMORY_PROBES)
+		return -ENOSPC;
+	sites = reallocarray(capture->allocating_sites, capture->allocating_site_count + 1,
+			     sizeof(*sites));
+	if (!sites)
+		return -ENOMEM;
+	capture->allocating_sites = sites;
+	key = capture->allocating_site_count;
+	sites[key] = (struct allocating_site){
+		.device = file->st_dev,
+		.inode = file->st_ino,
+		.file_offset = site->file_offset,
+		.probe = site->probe,
+	};
+	capture->allocating_site_count++;
+	*number = key;
+	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.memory_probes), &key,
+				   &site->probe, BPF_ANY);
+}
+
+/* What is put in by one link: offsets and numbers of those of file `index` that enter, or return. */
+struct chosen_sites {
+	uint64_t offsets[ALLOCATOR_SITES];
+	uint64_t numbers[ALLOCATOR_SITES];
+	size_t count;
+};
+
+static int sites_choose(struct capture *capture, const struct allocator_plan *plan, size_t file,
+			const struct stat *status, bool leave, struct chosen_sites *chosen)
+{
+	int error = 0;
+
+	chosen->count = 0;
+	for (size_t i = 0; i < plan->site_count && !error; i++) {
+		const struct allocator_site *site = &plan->sites[i];
+
+		if (site->file != file || (leave && !site->returns_block))
+			continue;
+		chosen->offsets[chosen->count] = site->file_offset;
+		error = site_number(capture, status, site, &chosen->numbers[chosen->count++]);
+	}
+	return error;
+}
+
+static int sites_attach_each(struct capture *capture, struct allocating_process *process,
+			     const char *path, bool leave, const struct chosen_sites *chosen)
+{
+	for (size_t i = 0; i < chosen->count; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = chosen->numbers[i],
+			    .retprobe = leave);
+		struct bpf_link *link =
+			bpf_program__attach_uprobe_opts(program_of(capture, leave), process->pid,
+							path, chosen->offsets[i], &options);
+
+		if (!link)
+			return -errno;
+		process->links[process->link_count++] = link;
+	}
+	return 0;
+}
+
+static int file_attach(struct capture *capture, struct allocating_process *process,
+		       const struct allocator_plan *plan, size_t file, bool leave)
+{
+	struct chosen_sites chosen;
+	struct uprobe_multi probes = {
+		.program_fd = bpf_program__fd(program_of(capture, leave)),
+		.path = plan->files[file].path_open,
+		.only_pid = process->pid,
+		.is_return = leave,
+		.offsets = chosen.offsets,
+		.cookies = chosen.numbers,
+	};
+	struct stat status;
+	int error;
+
+	if (stat(probes.path, &status))
+		return -errno;
+	error = sites_choose(capture, plan, file, &status, leave, &chosen);
+	if (error || !chosen.count)
+		return error;
+	if (!capture->uprobe_multi)
+		return sites_attach_each(capture, process, probes.path, leave, &chosen);
+	probes.count = chosen.count;
+	return uprobe_multi_attach(&probes, &process->fds[2 * file + leave]);
+}
+
+static void process_detach(struct allocating_process *process)
+{
+	for (size_t i = 0; i < 2 * ALLOCATOR_FILES; i++) {
+		if (process->fds[i] >= 0)
+			close(process->fds[i]);
+		process->fds[i] = -1;
+	}
+	for (size_t i = 0; i < process->link_count; i++)
+		bpf_link__destroy(process->links[i]);
+	process->link_count = 0;
+}
+
+int capture_memory_attach(struct capture *capture, pid_t pid, const struct allocator_plan *plan)
+{
+	struct allocating_process **processes, *process;
+	int error = 0;
+
+	processes = reallocarray(capture->allocating, capture->allocating_count + 1,
+				 sizeof(struct allocating_process *));
+	if (!processes)
+		return -ENOMEM;
+	capture->allocating = processes;
+	process = calloc(1, sizeof(*process));
+	if (!process)
+		return -ENOMEM;
+	process->pid = pid;
+	for (size_t i = 0; i < 2 * ALLOCATOR_FILES; i++)
+		process->fds[i] = -1;
+	/* Returns first: who comes back without having gone in is nobody. */
+	for (int enter = 0; enter < 2 && !error; enter++) {
+		for (size_t file = 0; file < plan->file_count && !error; file++)
+			error = file_attach(capture, process, plan, file, !enter);
+	}
+	if (error) {
+		process_detach(process);
+		free(process);
+		return error;
+	}
+	processes[capture->allocating_count++] = process;
+	return 0;
+}
+
+void capture_memory_detach(struct capture *capture)
+{
+	for (size_t i = 0; i < capture->allocating_count; i++) {
+		process_detach(capture->allocating[i]);
+		free(capture->allocating[i]);
+	}
+	capture->allocating_count = 0;
+}
+
+void capture_memory_release(struct capture *capture)
+{
+	capture_memory_detach(capture);
+	free(capture->allocating);
+	capture->allocating = NULL;
+	free(capture->allocating_sites);
+	capture->allocating_sites = NULL;
+	capture->allocating_site_count = 0;
+}
+
+int capture_memory_blocks(struct capture *capture, capture_block_fn on_block, void *arg)
+{
+	const int fd = bpf_map__fd(capture->skeleton->maps.memory_blocks);
+	struct memory_block_key *keys = calloc(BLOCKS_A_BATCH, sizeof(*keys));
+	struct memory_block *blocks = calloc(BLOCKS_A_BATCH, sizeof(*blocks));
+	uint32_t batch = 0, count;
+	void *from = NULL;
+	int error = 0;
+	bool more = keys && blocks;
+
+	if (!more)
+		error = -ENOMEM;
+	while (more) {
+		count = BLOCKS_A_BATCH;
+		error = bpf_map_lookup_batch(fd, from, &batch, keys, blocks, &count, NULL);
+		/* -ENOENT: these are the last ones. */
+		more = !error;
+		if (error == -ENOENT)
+			error = 0;
+		for (uint32_t i = 0; i < count && !error; i++)
+			error = on_block(arg, &keys[i], &blocks[i]);
+		from = &batch;
+		more = more && !error;
+	}
+	free(keys);
+	free(blocks);
+	return error;
+}
