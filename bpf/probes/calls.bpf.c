@@ -10,6 +10,7 @@
 #include "core/scope.h"
 #include "core/scratch.h"
 #include "core/stack.h"
+#include "core/target.h"
 
 #include <bpf/bpf_tracing.h>
 
@@ -44,16 +45,6 @@ struct {
 	__type(value, struct call_site);
 } call_sites SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, ABI_CALL_TEMPLATES);
-	__type(key, __u32);
-	__type(value, struct call_template);
-} call_templates SEC(".maps");
-
-/* User space numbers the targets it finds from 1, forked ones have numbers of their own. */
-__u32 next_found_serial = 0x40000000;
-
 /* One register by its number in instructions. The barriers keep each load one of a fixed offset. */
 #define REGISTER_CASE(number, name)                                                                \
 	case number:                                                                               \
@@ -85,52 +76,6 @@ static __always_inline __u64 register_get(struct pt_regs *ctx, __u8 number)
 	return 0;
 }
 
-static __always_inline struct python_target *call_target(void)
-{
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-
-	return bpf_map_lookup_elem(&targets, &pid);
-}
-
-/*
- * A process in scope that nobody has looked at: the interpreter it runs is known, by the probe it has
- * hit, and where it lies in memory, by the address. NULL: it is not ours to follow. Not inline: what
- * it has on the stack would leave too little for the walk, where each function has no stack of its own
- * (before Linux 6.13).
- */
-static __noinline struct python_target *call_target_found(struct pt_regs *ctx,
-							  const struct call_site *site)
-{
-	__u32 pid = bpf_get_current_pid_tgid() >> 32, index = site->call_template;
-	struct record_process record = {};
-	const struct call_template *like;
-	struct python_target target;
-	__u64 bias;
-
-	if (!scope_holds(pid))
-		return NULL;
-	like = bpf_map_lookup_elem(&call_templates, &index);
-	if (!like || !like->known) {
-		scope_ask(pid, bpf_ktime_get_ns());
-		return NULL;
-	}
-	bias = ctx->ip - site->address;
-	target = like->target;
-	target.runtime += bias;
-	target.code_type += bias;
-	target.serial = __sync_fetch_and_add(&next_found_serial, 1);
-	if (bpf_map_update_elem(&targets, &pid, &target, BPF_NOEXIST)) {
-		if (!call_target())
-			drop(DROP_PROCESS_TABLE_FULL);
-		return call_target();
-	}
-	header_fill(&record.header, RECORD_PROCESS_FOUND, bpf_ktime_get_ns(), target.serial);
-	record.parent_serial = index;
-	record.cpu_ns = bpf_get_current_task_btf()->se.sum_exec_runtime;
-	emit_now(&record, sizeof(record));
-	return call_target();
-}
-
 static __always_inline void call_thread_init(struct call_thread *thread,
 					     const struct python_target *target)
 {
@@ -148,11 +93,11 @@ static __always_inline void call_thread_init(struct call_thread *thread,
 static __always_inline struct call_thread *call_thread_begin(struct pt_regs *ctx,
 							     const struct call_site *site)
 {
-	struct python_target *target = call_target();
+	struct python_target *target = target_get();
 	struct call_thread *thread;
 
 	if (!target)
-		target = call_target_found(ctx, site);
+		target = target_found(ctx->ip - site->address, site->call_template);
 	if (!target)
 		return NULL;
 	if (!(target->flags & PYTHON_TARGET_CALLS))
@@ -420,7 +365,7 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 				      __u64 now_ns, __u64 off_ns)
 {
 	const __u32 generation = *(volatile __u32 *)&calls_generation;
-	struct python_target *target = call_target();
+	struct python_target *target = target_get();
 	bool entering = site->kind == CALL_ENTER || site->kind == CALL_THROW;
 	struct call_scratch *scratch;
 	__u64 current, frame;
@@ -480,7 +425,7 @@ static __always_inline __u32 call_code(struct call_thread *thread, const struct 
 		return memo->code_id;
 	}
 	*kind = CALL_ENTER;
-	target = call_target();
+	target = target_get();
 	scratch = target ? scratch_take(&call_scratches) : NULL;
 	if (!scratch)
 		return 0;

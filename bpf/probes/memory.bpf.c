@@ -9,6 +9,7 @@
  * return.
  */
 #include "core/memory.h"
+#include "core/target.h"
 
 #include <bpf/bpf_tracing.h>
 
@@ -24,7 +25,7 @@ enum {
 struct memory_pending {
 	__u64 sp; /* on entry: tells it from others */
 	__u64 size;
-	__u64 address; /* the block given; posix_memalign: where its result is put */
+	__u64 address;	/* the block given; posix_memalign: where its result is put */
 	__u64 old_size; /* mremap: of the mapping given */
 	struct memory_block old;
 	__u32 call;	/* enum memory_call */
@@ -65,8 +66,7 @@ struct {
 
 static __always_inline struct python_target *memory_target(void)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	struct python_target *target = bpf_map_lookup_elem(&targets, &pid);
+	struct python_target *target = target_get();
 
 	return target && target->flags & PYTHON_TARGET_MEMORY ? target : NULL;
 }
@@ -512,5 +512,17 @@ int memory__leave(struct pt_regs *ctx)
 	task->depth = depth - 1;
 	memory_end(ctx, task, pending, now_ns, target);
 	memory_account(now_ns);
+	return 0;
+}
+
+/* The interpreter is up and about to run its program: from here on its stacks can be read. */
+SEC("?uprobe")
+int memory__start(struct pt_regs *ctx)
+{
+	__u32 index = bpf_get_attach_cookie(ctx);
+	const struct memory_probe *probe = bpf_map_lookup_elem(&memory_probes, &index);
+
+	if (probe && !target_get())
+		target_found(ctx->ip - probe->address, probe->inside_start);
 	return 0;
 }

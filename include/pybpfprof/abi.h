@@ -167,7 +167,7 @@ enum record_kind {
 	RECORD_CALLS,
 	RECORD_CALL_STACK,
 	RECORD_CALL_PROOF,
-	RECORD_PROCESS_FOUND, /* a struct record_process: made a target from a call_template */
+	RECORD_PROCESS_FOUND, /* a struct record_process: made a target from a python_template */
 	RECORD_MEMORY,
 	RECORD_MEMORY_STACK, /* a struct record_sample, numbered: before what names it */
 	RECORD_PROCESS_OOM,  /* a struct record_process: the OOM killer has chosen it */
@@ -354,7 +354,7 @@ struct call_site {
 	__u8 proven;	      /* 0: send RECORD_CALL_PROOF for each hit instead */
 	__u8 before_link;     /* entering: the thread state does not know the frame yet */
 	__u8 check_exception; /* leaving: the thread state tells whether by an exception */
-	__u32 call_template;  /* number of the interpreter's; CALL_NO_TEMPLATE */
+	__u32 call_template;  /* number of the interpreter's; NO_TEMPLATE */
 	/*
 	 * Entering, where skip_mask is not 0: no function is entered if the instruction's argument says
 	 * so, (argument & skip_mask) == skip_value. 3.15 has a RESUME that only makes a generator.
@@ -367,20 +367,20 @@ struct call_site {
 };
 ABI_ASSERT_SIZE(struct call_site, 24);
 
-#define CALL_NO_TEMPLATE 0xffffffffu
-enum { ABI_CALL_TEMPLATES = 256 };
+#define NO_TEMPLATE 0xffffffffu
+enum { ABI_TEMPLATES = 256 };
 
 /*
- * Value of the `call_templates` map: what any process that runs this interpreter is, so that one in
+ * Value of the `templates` map: what any process that runs this interpreter is, so that one in
  * scope is followed from its first call on, before user space has looked at it. Addresses are those
  * in the file: the first hit tells what to add.
  */
-struct call_template {
+struct python_template {
 	struct python_target target;
 	__u32 known;
 	__u32 reserved;
 };
-ABI_ASSERT_SIZE(struct call_template, sizeof(struct python_target) + 8);
+ABI_ASSERT_SIZE(struct python_template, sizeof(struct python_target) + 8);
 
 /* One hit of a site that is not proven yet, with all there is to prove it and to count it. */
 struct record_call_proof {
@@ -414,6 +414,7 @@ enum memory_call {
 	MEMORY_MUNMAP,	       /* (address, length) */
 	MEMORY_MREMAP,	       /* (address, length, new length, flags) */
 	MEMORY_SBRK,	       /* (increment) */
+	MEMORY_START,	       /* Py_RunMain(); memory_probe.inside_start is a template's number */
 	MEMORY_CALL_COUNT
 };
 

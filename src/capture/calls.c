@@ -170,7 +170,7 @@ static int sites_locate(struct called_file *file)
 		struct call_plan_site *site = &file->plan.sites[i];
 
 		site->site.address = address_of(segments, count, site->file_offset);
-		site->site.call_template = CALL_NO_TEMPLATE;
+		site->site.call_template = NO_TEMPLATE;
 		site->site.stepped = site->stepped;
 	}
 	return 0;
@@ -198,7 +198,7 @@ static int file_new(struct capture *capture, const char *path, pid_t only_pid,
 	file->only_pid = only_pid;
 	file->multi_fds[0] = -1;
 	file->multi_fds[1] = -1;
-	file->template_index = CALL_NO_TEMPLATE;
+	file->template_index = NO_TEMPLATE;
 	file->plan = *plan;
 	file->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (file->fd < 0 || fstat(file->fd, &status)) {
@@ -299,28 +299,18 @@ int capture_calls_template(struct capture *capture, uint32_t first_site,
 			   uint32_t *template_index)
 {
 	struct called_file *file = file_of_site(capture, first_site);
-	struct call_template value = { .target = python->target, .known = 1 };
-	uint32_t index;
 	int error;
 
 	if (!file)
 		return -ENOENT;
-	*template_index = file->template_index;
-	if (file->template_index != CALL_NO_TEMPLATE)
+	if (file->template_index != NO_TEMPLATE) {
+		*template_index = file->template_index;
 		return 0;
-	if (capture->next_template >= ABI_CALL_TEMPLATES)
-		return -ENOSPC;
-	index = capture->next_template;
-	value.target.runtime -= python->load_bias;
-	value.target.code_type -= python->load_bias;
-	value.target.flags |= flags | PYTHON_TARGET_FOUND;
-	error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.call_templates), &index,
-				    &value, BPF_ANY);
+	}
+	error = capture_template_make(capture, python, flags, &file->template_index);
 	if (error)
 		return error;
-	file->template_index = index;
-	capture->next_template++;
-	*template_index = index;
+	*template_index = file->template_index;
 	for (size_t i = 0; i < file->plan.site_count && !error; i++) {
 		struct call_site site = file->plan.sites[i].site;
 

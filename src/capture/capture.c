@@ -87,10 +87,9 @@ static void multi_tune(struct capture *capture)
 {
 	const uint32_t families = 1u << PROBE_CALLS | 1u << PROBE_MEMORY;
 	struct bpf_program *const programs[] = {
-		capture->skeleton->progs.calls__enter,
-		capture->skeleton->progs.calls__leave,
-		capture->skeleton->progs.memory__enter,
-		capture->skeleton->progs.memory__leave,
+		capture->skeleton->progs.calls__enter,	capture->skeleton->progs.calls__leave,
+		capture->skeleton->progs.memory__enter, capture->skeleton->progs.memory__leave,
+		capture->skeleton->progs.memory__start,
 	};
 
 	if (!(capture->options.families & families) || !uprobe_multi_works())
@@ -379,6 +378,27 @@ int capture_target_remove(struct capture *capture, pid_t pid)
 	uint32_t key = pid;
 
 	return bpf_map_delete_elem(bpf_map__fd(capture->skeleton->maps.targets), &key);
+}
+
+int capture_template_make(struct capture *capture, const struct python_process *python,
+			  uint32_t flags, uint32_t *index)
+{
+	struct python_template value = { .target = python->target, .known = 1 };
+	uint32_t key = capture->next_template;
+	int error;
+
+	if (key >= ABI_TEMPLATES)
+		return -ENOSPC;
+	value.target.runtime -= python->load_bias;
+	value.target.code_type -= python->load_bias;
+	value.target.flags |= flags | PYTHON_TARGET_FOUND;
+	error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.templates), &key, &value,
+				    BPF_ANY);
+	if (error)
+		return error;
+	*index = key;
+	capture->next_template++;
+	return 0;
 }
 
 int capture_follow(struct capture *capture, pid_t pid)

@@ -97,6 +97,13 @@ void capture_calls_retire(struct capture *capture, uint32_t first_site);
  * known by what they are. Only then may a target say PYTHON_TARGET_MEMORY.
  */
 int capture_memory_attach(struct capture *capture, pid_t pid, const struct allocator_plan *plan);
+/*
+ * Processes in scope that run the interpreter of `python` are targets from the moment it begins to run their
+ * program (see python/run_main.h), like `python`, with these flags besides; a RECORD_PROCESS_FOUND, whose
+ * parent_serial is *template_index, tells of each. 0 or -errno.
+ */
+int capture_memory_start(struct capture *capture, const struct python_process *python,
+			 uint32_t flags, uint32_t *template_index);
 void capture_memory_detach(struct capture *capture); /* of all processes */
 /* Each block that is alive and was recorded; a non-zero return ends it and is returned. 0, -errno. */
 typedef int (*capture_block_fn)(void *arg, const struct memory_block_key *key,

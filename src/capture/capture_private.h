@@ -29,7 +29,7 @@ struct called_file {
 	pid_t only_pid;
 	int fd; /* the file stays what it is, whatever becomes of its path */
 	uint32_t first_site;
-	uint32_t template_index; /* CALL_NO_TEMPLATE: none yet */
+	uint32_t template_index; /* NO_TEMPLATE: none yet */
 	bool retired;		 /* see capture_calls_retire() */
 	struct call_plan plan;
 	int multi_fds[2]; /* of those that leave, of those that enter; -1 not in place */
@@ -64,6 +64,8 @@ struct capture {
 	size_t allocating_count;
 	struct allocating_site *allocating_sites;
 	size_t allocating_site_count;
+	int start_fds[ABI_TEMPLATES]; /* links of memory__start */
+	size_t start_fd_count;
 	struct capture_clock clocks[CAPTURE_CLOCKS];
 	size_t clock_count;
 	int cpu_count;		     /* possible ones: what per-CPU maps have values for */
@@ -75,6 +77,13 @@ struct capture {
 
 /* Owns `link` from now on; -errno of its making when it is NULL. */
 int capture_link_keep(struct capture *capture, struct bpf_link *link);
+
+/*
+ * A new template: what any process that runs the interpreter of `python` is, with `flags`. -ENOSPC; -errno;
+ * *index is untouched then.
+ */
+int capture_template_make(struct capture *capture, const struct python_process *python,
+			  uint32_t flags, uint32_t *index);
 
 int capture_cpu_limit(void);
 int capture_clock_add(struct capture *capture, const struct bpf_program *program);

@@ -12,6 +12,7 @@
 
 #include "capture/capture_private.h"
 #include "capture/uprobe_multi.h"
+#include "python/run_main.h"
 
 enum { BLOCKS_A_BATCH = 4096 };
 
@@ -146,6 +147,48 @@ static int file_attach(struct capture *capture, struct allocating_process *proce
 	return uprobe_multi_attach(&probes, &process->fds[2 * file + leave]);
 }
 
+/* A link for the one place where an interpreter begins to run a program. */
+int capture_memory_start(struct capture *capture, const struct python_process *python,
+			 uint32_t flags, uint32_t *template_index)
+{
+	struct allocator_site site = { .probe.call = MEMORY_START };
+	uint64_t number, address;
+	struct uprobe_multi probes = {
+		.program_fd = bpf_program__fd(capture->skeleton->progs.memory__start),
+		.path = python->binary_open,
+		.offsets = &site.file_offset,
+		.cookies = &number,
+		.count = 1,
+	};
+	struct stat status;
+	int error, fd;
+
+	error = python_run_main(python, &site.file_offset, &address);
+	if (!error && stat(python->binary_open, &status))
+		error = -errno;
+	if (!error)
+		error = capture_template_make(capture, python, flags, template_index);
+	if (error)
+		return error;
+	site.probe.address = address;
+	site.probe.inside_start = *template_index;
+	error = site_number(capture, &status, &site, &number);
+	if (error)
+		return error;
+	if (!capture->uprobe_multi) {
+		LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = number);
+
+		return capture_link_keep(capture,
+					 bpf_program__attach_uprobe_opts(
+						 capture->skeleton->progs.memory__start, -1,
+						 python->binary_open, site.file_offset, &options));
+	}
+	error = uprobe_multi_attach(&probes, &fd);
+	if (!error)
+		capture->start_fds[capture->start_fd_count++] = fd; /* as many as templates */
+	return error;
+}
+
 static void process_detach(struct allocating_process *process)
 {
 	for (size_t i = 0; i < 2 * ALLOCATOR_FILES; i++) {
@@ -200,6 +243,8 @@ void capture_memory_detach(struct capture *capture)
 void capture_memory_release(struct capture *capture)
 {
 	capture_memory_detach(capture);
+	for (size_t i = 0; i < capture->start_fd_count; i++)
+		close(capture->start_fds[i]);
 	free(capture->allocating);
 	capture->allocating = NULL;
 	free(capture->allocating_sites);

@@ -52,8 +52,8 @@ struct calling {
 	const char *site_refusals[ABI_CALL_SITES]; /* call_plan_site.refusal */
 	struct known_plan *plans;		   /* by interpreter file */
 	size_t plan_count;
-	struct python_process *templates[ABI_CALL_TEMPLATES]; /* owned */
-	uint32_t template_probes[ABI_CALL_TEMPLATES];	      /* strings of the profile */
+	struct python_process *templates[ABI_TEMPLATES]; /* owned */
+	uint32_t template_probes[ABI_TEMPLATES];	      /* strings of the profile */
 	struct map64 *by_thread; /* (serial, tid) -> index of threads + 1 */
 	struct called_thread *threads;
 	uint32_t thread_count;
@@ -115,7 +115,7 @@ void calling_free(struct calling *calling)
 	calls_free(calling->calls);
 	codes_free(calling->codes);
 	map64_free(calling->by_thread);
-	for (int i = 0; i < ABI_CALL_TEMPLATES; i++)
+	for (int i = 0; i < ABI_TEMPLATES; i++)
 		free(calling->templates[i]);
 	free(calling->plans);
 	free(calling->threads);
@@ -557,7 +557,7 @@ static int on_found(struct calling *calling, const struct record_process *record
 	const struct watched_process *process;
 	const struct python_process *like;
 
-	like = record->parent_serial < ABI_CALL_TEMPLATES ?
+	like = record->parent_serial < ABI_TEMPLATES ?
 		       calling->templates[record->parent_serial] :
 		       NULL;
 	if (!like)
