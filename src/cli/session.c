@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "capture/capture.h"
 #include "capture/kernel_check.h"
+#include "cli/allocating.h"
 #include "cli/calibrate.h"
 #include "cli/calling.h"
 #include "cli/exit.h"
@@ -21,6 +22,14 @@
 #include "cli/targets.h"
 #include "cli/watch.h"
 #include "decode/event.h"
+
+/* Room for live blocks: buckets of the kernel's map cost 16 bytes each, used or not. */
+enum {
+	BLOCKS_MIN = 1 << 18,
+	BLOCKS_MAX = 1 << 24,
+	BLOCK_BUCKET_BYTES = 16,
+	BLOCKS_MEMORY_PART = 200, /* of the machine's memory that they may take */
+};
 
 enum {
 	/* The ring is drained when it can be half full at the worst, within these bounds. */
@@ -43,8 +52,9 @@ struct session {
 	struct capture *capture;
 	struct profile *profile;
 	struct watch *watch;
-	struct sampling *sampling; /* one of these two */
+	struct sampling *sampling; /* one of these three */
 	struct calling *calling;
+	struct allocating *allocating;
 	struct calling_cost hit_cost;
 	struct overhead overhead; /* looked at when calls are followed */
 	bool stop;		  /* the overhead is too much */
@@ -81,11 +91,33 @@ static bool is_exact(const struct config *config)
 	       config_has_mode(config, CONFIG_MODE_CALLGRAPH);
 }
 
+static uint32_t blocks_max_default(void)
+{
+	uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint32_t blocks = BLOCKS_MIN;
+
+	while (blocks < BLOCKS_MAX &&
+	       2ull * blocks * BLOCK_BUCKET_BYTES <= bytes / BLOCKS_MEMORY_PART)
+		blocks *= 2;
+	return blocks;
+}
+
+static bool is_memory(const struct config *config)
+{
+	return config_has_mode(config, CONFIG_MODE_MEMORY);
+}
+
 static void capture_options_fill(const struct config *config, struct capture_options *options)
 {
+	const enum probe_family family = is_exact(config)  ? PROBE_CALLS :
+					 is_memory(config) ? PROBE_MEMORY :
+							     PROBE_SAMPLE;
+
 	*options = (struct capture_options){
-		.families = 1u << PROBE_LIFECYCLE | 1u << PROBE_CODE |
-			    1u << (is_exact(config) ? PROBE_CALLS : PROBE_SAMPLE),
+		.families = 1u << PROBE_LIFECYCLE | 1u << PROBE_CODE | 1u << family,
+		.min_size_bytes = config->min_size_bytes,
+		.sample_bytes = config->sample_bytes,
+		.blocks_max = config->max_blocks ? config->max_blocks : blocks_max_default(),
 		.rate_hz = config->rate_hz,
 		.native = config->native,
 		.kernel = config->kernel,
@@ -139,7 +171,7 @@ static int parts_make(struct session *session)
 
 	buffer_init(&mode);
 	mode_append(config, &mode);
-	session->profile = profile_new(mode.bytes, UNIT_NS);
+	session->profile = profile_new(mode.bytes, is_memory(config) ? UNIT_BYTES : UNIT_NS);
 	buffer_release(&mode);
 	if (!session->profile)
 		return -ENOMEM;
@@ -154,6 +186,11 @@ static int parts_make(struct session *session)
 	};
 	if (is_exact(config))
 		return calling_make(session);
+	if (is_memory(config)) {
+		session->allocating =
+			allocating_new(config, session->capture, session->watch, session->profile);
+		return session->allocating ? 0 : -ENOMEM;
+	}
 	session->profile->period_ns = 1000000000ull / config->rate_hz;
 	session->profile->estimate = true;
 	session->sampling = sampling_new(session->watch, session->profile, config->native);
@@ -210,6 +247,7 @@ void session_free(struct session *session)
 		return;
 	sampling_free(session->sampling);
 	calling_free(session->calling);
+	allocating_free(session->allocating);
 	watch_free(session->watch);
 	profile_free(session->profile);
 	capture_free(session->capture);
@@ -236,8 +274,12 @@ static int on_record(void *arg, const void *record, size_t size)
 	if (event.header->time_ns > session->sampled_until_ns && event.kind <= RECORD_NATIVE &&
 	    event.kind != RECORD_CODE)
 		return 0;
-	error = session->calling ? calling_event(session->calling, &event) :
-				   sampling_event(session->sampling, &event);
+	if (session->calling)
+		error = calling_event(session->calling, &event);
+	else if (session->allocating)
+		error = allocating_event(session->allocating, &event);
+	else
+		error = sampling_event(session->sampling, &event);
 	if (!error && event.kind >= RECORD_PROCESS_NEW && event.kind <= RECORD_THREAD_FREE)
 		error = watch_event(session->watch, &event);
 	session->error = error;
@@ -250,7 +292,7 @@ static int drain_period_ms(const struct config *config)
 				    (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t ms;
 
-	if (is_exact(config))
+	if (is_exact(config) || is_memory(config))
 		return DRAIN_CALLS_MS;
 	/* The ring is sixteen times as large when stacks are copied, the records nine times. */
 	ms = DRAIN_RING_BYTES * 1000ull / (bytes_per_second + 1);
@@ -356,6 +398,8 @@ static int run_loop(struct session *session)
 		now_ns = clock_ns(CLOCK_MONOTONIC);
 		if (session->calling)
 			error = overhead_look(&session->overhead, now_ns, more, &session->stop);
+		else if (session->allocating)
+			error = allocating_tick(session->allocating, now_ns);
 		if (error)
 			return error;
 		live_show(session, now_ns);
@@ -372,6 +416,8 @@ static void stats_take(struct session *session)
 	if (capture_stats(session->capture, &stats))
 		return;
 	profile->cost.hits = stats.hits;
+	if (profile->memory)
+		profile->memory->unknown_frees = stats.unknown_frees;
 	profile->cost.target_ns = stats.target_ns;
 	if (profile->calls) {
 		profile->calls->stepped_hits = stats.stepped;
@@ -446,6 +492,8 @@ static void run_end(struct session *session)
 	capture_ring_release(session->capture);
 	if (session->calling && !session->error)
 		session->error = calling_finish(session->calling, end_ns);
+	if (session->allocating && !session->error)
+		session->error = allocating_finish(session->allocating, end_ns);
 	stats_take(session);
 	if (session->calling)
 		overhead_finish(&session->overhead, end_ns);
@@ -474,6 +522,7 @@ static int session_targets_find(struct session *session)
 		.capture = session->capture,
 		.watch = session->watch,
 		.calling = session->calling,
+		.allocating = session->allocating,
 		.signals = session->signals,
 		.launch = session->launch,
 		.turn = targets_turn,
@@ -513,6 +562,8 @@ int session_run(struct session *session)
 		return capture_exit(error);
 	}
 	session->start_ns = clock_ns(CLOCK_MONOTONIC);
+	if (session->allocating && allocating_start(session->allocating, session->start_ns))
+		return EXIT_FAILED_RUNNING;
 	if (session->calling)
 		overhead_start(&session->overhead, &session->hit_cost, session->start_ns);
 	/* The clocks already tick: what burns CPU is asked about while we look for the rest. */

@@ -65,17 +65,20 @@ static int process_look_at(pid_t pid, void *arg)
 	return 0;
 }
 
-/* The probes on the COMMAND's calls are to be in place before it runs. */
+/* The probes on the COMMAND's calls, or on its allocator, are to be in place before it runs. */
 static void command_scout(const struct targets *targets)
 {
 	struct scout *scout = NULL;
 	struct python_process python;
 	int error = scout_start(targets->config->argv, &scout, &python);
 
-	if (!error)
+	if (!error && targets->calling)
 		error = calling_prepare(targets->calling, &python);
+	else if (!error)
+		error = allocating_prepare(targets->allocating, &python,
+					   launch_pid(targets->launch));
 	if (error)
-		log_verbose("%s: what it calls right after its start may not be seen: %s",
+		log_verbose("%s: what it does right after its start may not be seen: %s",
 			    targets->config->argv[0], strerror(-error));
 	scout_end(scout);
 }
@@ -94,7 +97,10 @@ int targets_find(const struct targets *targets)
 		status = EXIT_NO_TARGET; /* said already */
 	if (config->all)
 		proc_each(process_look_at, (void *)targets);
-	if (targets->launch && targets->calling)
+	if (!status && targets->allocating && allocating_refusal(targets->allocating) &&
+	    config->pid_count)
+		status = EXIT_NO_TARGET;
+	if (targets->launch && (targets->calling || targets->allocating))
 		command_scout(targets);
 	if (targets->launch && capture_follow(targets->capture, launch_pid(targets->launch)))
 		status = EXIT_FAILED_RUNNING;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "capture/capture.h"
+#include "cli/allocating.h"
 #include "cli/calling.h"
 #include "cli/config.h"
 #include "cli/launch.h"
@@ -20,7 +21,8 @@ struct targets {
 	const struct config *config;
 	struct capture *capture;
 	struct watch *watch;
-	struct calling *calling; /* NULL: calls are not followed */
+	struct calling *calling;       /* NULL: calls are not followed */
+	struct allocating *allocating; /* NULL: memory is not */
 	struct signals *signals;
 	struct launch *launch; /* NULL: no COMMAND */
 	/* Called between two processes: those that were found run on. True: no more are wanted. */
