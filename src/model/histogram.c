@@ -117,6 +117,11 @@ int histogram_add(struct histogram *histogram, uint64_t value)
 	return 0;
 }
 
+int histogram_add_many(struct histogram *histogram, uint64_t value, uint64_t count)
+{
+	return count ? histogram_add_steps(histogram, histogram_step(value), count) : 0;
+}
+
 int histogram_merge(struct histogram *into, const struct histogram *from)
 {
 	unsigned int step_count = from->count * HISTOGRAM_STEPS;
@@ -142,6 +147,22 @@ uint64_t histogram_count(const struct histogram *histogram)
 		count +=
 			octave_count(&histogram->octaves[i / HISTOGRAM_STEPS], i % HISTOGRAM_STEPS);
 	return count;
+}
+
+static unsigned int histogram_octave_of(unsigned int step)
+{
+	uint64_t value = histogram_middle(step);
+
+	return value ? 63 - __builtin_clzll(value) : 0;
+}
+
+void histogram_octaves(const struct histogram *histogram, uint64_t counts[HISTOGRAM_OCTAVES])
+{
+	for (unsigned int i = 0; i < histogram->count * HISTOGRAM_STEPS; i++)
+		counts[histogram_octave_of(histogram->first * HISTOGRAM_STEPS + i)] +=
+			octave_count(&histogram->octaves[i / HISTOGRAM_STEPS], i % HISTOGRAM_STEPS);
+	for (unsigned int i = 0; i < histogram->pending_count; i++)
+		counts[histogram_octave_of(histogram->pending[i])]++;
 }
 
 static void histogram_sort_pending(const struct histogram *histogram, uint16_t *sorted)

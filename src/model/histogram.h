@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How long things took, as counts by duration: 16 steps an octave, so that a quantile read from it is
- * at most 3.2 % off (the middle of a step is given). Octaves nobody needed cost nothing.
+ * How long things took or how large they were, as counts by nanoseconds or bytes: 16 steps an octave,
+ * so that a quantile read from it is at most 3.2 % off (the middle of a step is given). Octaves
+ * nobody needed cost nothing.
  */
 #ifndef PYBPFPROF_MODEL_HISTOGRAM_H
 #define PYBPFPROF_MODEL_HISTOGRAM_H
@@ -30,8 +31,11 @@ static inline bool histogram_is_empty(const struct histogram *histogram)
 
 /* A zeroed histogram is empty. 0 or -ENOMEM. */
 int histogram_add(struct histogram *histogram, uint64_t value);
+int histogram_add_many(struct histogram *histogram, uint64_t value, uint64_t count);
 int histogram_merge(struct histogram *into, const struct histogram *from);
 uint64_t histogram_count(const struct histogram *histogram);
+/* Adds to counts[i] how many values are from 2^i on and below 2^(i+1), 0 with those of 1. */
+void histogram_octaves(const struct histogram *histogram, uint64_t counts[HISTOGRAM_OCTAVES]);
 /* `fraction` 0.5, 0.9, 0.99, 0.999: the value that so many are not above. 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double fraction);
 /* The same, not beyond the smallest and the largest value where these are known. */

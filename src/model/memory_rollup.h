@@ -27,7 +27,7 @@ enum memory_sort {
 	MEMORY_SORT_FREED = MEMORY_VIEW_COUNT,
 	MEMORY_SORT_ALLOCATIONS, /* how many */
 	MEMORY_SORT_SIZE,	 /* bytes of an allocation, mean */
-	MEMORY_SORT_GROWTH,	 /* of the live bytes */
+	MEMORY_SORT_GROWTH,	 /* of the live bytes; rows that surely grow come first */
 	MEMORY_SORT_TOTAL,	 /* what is shown, with everything that was called */
 	MEMORY_SORT_NAME,
 	MEMORY_SORT_COUNT
@@ -89,6 +89,9 @@ uint32_t memory_rollup_frame(const struct profile *profile, uint32_t stack);
 void memory_sum_add(struct memory_sum *sum, const struct memory_site *site);
 /* Half the width of the 95 % interval of an estimate; 0: it is exact. */
 uint64_t memory_error_bytes(double variance);
+/* Whether live bytes grow, and surely: a slope upwards that chance alone would hardly make. */
+#define MEMORY_TREND_SURE 0.95
+bool memory_trend_grows(const struct memory_trend *trend);
 /* Bytes of an allocation, mean; 0 where there was none. */
 uint64_t memory_mean_bytes(const struct memory_amount *amount);
 
