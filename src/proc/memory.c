@@ -39,6 +39,32 @@ int memory_read_u64(pid_t pid, uint64_t address, uint64_t *out)
 	return memory_read(pid, address, out, sizeof(*out));
 }
 
+int memory_read_many(pid_t pid, const uint64_t *addresses, size_t count, size_t bytes, void *out,
+		     size_t *done)
+{
+	struct iovec local = { .iov_base = out, .iov_len = count * bytes };
+	struct iovec remote[MEMORY_READ_MANY_MAX];
+	ssize_t got;
+
+	if (count == 0 || count > MEMORY_READ_MANY_MAX || bytes == 0 ||
+	    bytes > MEMORY_READ_MAX_BYTES / count)
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++)
+		remote[i] = (struct iovec){
+			/* What lies beyond is refused by the kernel, but a wrap round would not be. */
+			.iov_base = (void *)(uintptr_t)(addresses[i] < ADDRESS_END ? addresses[i] :
+										     ADDRESS_END),
+			.iov_len = bytes,
+		};
+	do
+		got = process_vm_readv(pid, &local, 1, remote, count, 0);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 && errno != EFAULT)
+		return -errno;
+	*done = got < 0 ? 0 : (size_t)got / bytes;
+	return 0;
+}
+
 int memory_read_string(pid_t pid, uint64_t address, char *out, size_t size)
 {
 	size_t length = 0;
