@@ -4,6 +4,9 @@
  * a struct memory. It keeps nothing by address: a free tells what its block's allocation knew.
  *
  * In a run that samples by bytes, a block of s bytes stands for 1 / (1 - exp(-s / sample_bytes)) blocks.
+ *
+ * Sites' amounts, and what follows from them, are in the struct memory after memory_meter_finish().
+ * MEMORY_VIEW_RESIDENT, _FAULTED and _MAPPED are not of this meter: it leaves them as they are.
  */
 #ifndef PYBPFPROF_METER_MEMORY_H
 #define PYBPFPROF_METER_MEMORY_H
@@ -22,7 +25,10 @@ struct memory_meter;
 struct memory_meter *memory_meter_new(struct memory *memory, uint64_t start_ns);
 void memory_meter_free(struct memory_meter *meter); /* takes NULL */
 
-/* `resized`: it takes the place of a block that is told as freed, resized as well. 0 or -ENOMEM. */
+/*
+ * `resized`: it takes the place of a block that is told as freed, resized as well; born_ns is when the
+ * first block of that chain was allocated. 0 or -ENOMEM.
+ */
 int memory_meter_allocated(struct memory_meter *meter, uint32_t site, uint64_t time_ns,
 			   uint64_t born_ns, uint64_t size, bool resized);
 struct memory_free {
@@ -37,15 +43,25 @@ int memory_meter_freed(struct memory_meter *meter, uint32_t site, const struct m
 void memory_meter_failed(struct memory_meter *meter, uint32_t site);
 
 /*
+ * The site's process has ended, or runs another program: what it still has is gone from now on for the
+ * timeline and for peaks to come. It stays what the site had in the end. 0 or -ENOMEM.
+ */
+int memory_meter_gone(struct memory_meter *meter, uint32_t site, uint64_t time_ns);
+
+/*
  * A reading of the clock and of the targets' resident size, some ten times a second: makes the
- * timeline, and the sites' trends. 0 or -ENOMEM.
+ * timeline. 0 or -ENOMEM.
  */
 int memory_meter_tick(struct memory_meter *meter, uint64_t time_ns, uint64_t resident_bytes);
+
+/* What is alive now, by what was told so far. */
+struct memory_amount memory_meter_live(const struct memory_meter *meter);
 
 /*
  * No more events. Then, for each block that is alive by the kernel's own list, memory_meter_alive();
  * then memory_meter_finish(), which puts right what lost records had left wrong (live amounts are those
- * of the list) and derives peaks, ages, survivors and trends.
+ * of the list) and derives peaks, ages, survivors and trends. Ages are those at the latest time
+ * that was told before the first memory_meter_alive(): a tick at the end of the run makes them exact.
  */
 int memory_meter_alive(struct memory_meter *meter, uint32_t site, uint64_t born_ns, uint64_t size);
 int memory_meter_finish(struct memory_meter *meter, uint64_t end_ns);

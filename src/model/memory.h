@@ -37,12 +37,12 @@ enum memory_view {
 /* Ages at the end of what is alive then: younger than 1 s, 10 s, 1 min, 10 min, older. */
 enum { MEMORY_AGES = 5 };
 
-/* How the live bytes of a site went over the run, for --leaks. */
+/* How the live bytes of a site went over the run, for --leaks; model/memory_trend.h tells how. */
 struct memory_trend {
 	double bytes_per_second; /* slope of the best line */
-	/* Mann-Kendall: how sure it is that they grow, 0..1; 0 where too little was seen. */
+	/* How sure it is that they grow, and still do, 0..1; 0 where too little was seen. */
 	double confidence;
-	uint32_t points; /* how many equally spaced readings this is from */
+	uint32_t points; /* how many readings this is from: of equal spans, the least in each */
 };
 
 struct memory_site {
@@ -54,15 +54,23 @@ struct memory_site {
 	uint64_t failed;  /* allocations that got nothing */
 	struct memory_amount ages[MEMORY_AGES]; /* of what is alive at the end */
 	struct memory_amount survivors; /* alive at the end, from the first half of the run */
-	uint64_t first_half_blocks;	/* allocated in the first half of the run */
-	uint64_t oldest_ns;		/* age of the oldest that is alive at the end */
-	struct histogram sizes;		/* of allocations, bytes */
+	/*
+	 * Allocated in the first half of the run; a chain of reallocs is one block, of the site where it
+	 * went last, from when it was first allocated. Never less than survivors.blocks.
+	 */
+	uint64_t first_half_blocks;
+	uint64_t oldest_ns;	/* age of the oldest that is alive at the end */
+	struct histogram sizes; /* of allocations, bytes */
 	struct memory_trend trend;
 	double allocated_variance; /* of the estimated bytes, square bytes; 0: exact */
 	double live_variance;
 };
 
-/* A reading of a moment; live bytes are of all sites, resident ones of all targets. */
+/*
+ * A reading of a moment; live bytes are of all sites, resident ones of all targets. In a long run
+ * a point stands for several readings: then it is the last of them, and the resident bytes are the most
+ * that any of them said.
+ */
 struct memory_point {
 	uint64_t time_ns; /* since the start */
 	uint64_t live_bytes;
@@ -134,7 +142,7 @@ struct memory {
 
 	struct memory_point points[MEMORY_POINTS_MAX];
 	uint32_t point_count;
-	uint64_t point_ns; /* time between two */
+	uint64_t point_ns; /* there is at most one for each such span of time */
 
 	struct memory_process *processes; /* after memory_process_of(); by profile process */
 	uint32_t process_count;
@@ -145,12 +153,20 @@ struct memory {
 	bool leaks;		 /* --leaks: the table is about growth */
 	uint64_t sample_bytes;	 /* 0: every block is recorded */
 	uint64_t min_size_bytes; /* 0: all */
-	uint64_t
-		temporary_distance; /* freed within so many allocations of its thread; 0: not by that */
-	uint64_t temporary_ns;	    /* freed within that time; 0: not by that */
+	/*
+	 * Temporary is what was freed, not resized, soon: with at most `temporary_distance` other
+	 * recorded allocations of its thread between its own and its end (1 is what memray's
+	 * --temporary-allocations means; it takes a realloc for a free, we do not), or within
+	 * `temporary_ns`. 0: not by that. A free by another thread is soon by time only.
+	 */
+	uint64_t temporary_distance;
+	uint64_t temporary_ns;
 	enum memory_view view;
 
-	struct map64 *site_by_key; /* (thread, stack) -> index + 1; private */
+	/* Private. */
+	struct map64 *site_by_key; /* (thread, stack) -> index + 1 */
+	uint32_t site_capacity;
+	uint32_t process_capacity;
 };
 
 struct memory *memory_new(void);	 /* NULL: out of memory */
@@ -160,6 +176,17 @@ void memory_free(struct memory *memory); /* takes NULL */
 uint32_t memory_site_of(struct memory *memory, uint32_t thread, uint32_t stack);
 /* The process's row, added when new. NULL: out of memory. Good until the next new one. */
 struct memory_process *memory_process_of(struct memory *memory, uint32_t process);
+
+/*
+ * A reading for the timeline, times not descending; peak_bytes at least live_bytes. When there are
+ * too many, neighbours become one and point_ns twice as long.
+ */
+void memory_add_point(struct memory *memory, const struct memory_point *point);
+
+/* What is a sum over sites, anew from the sites: may be called again. 0 or -ENOMEM. */
+int memory_sum(struct memory *memory);
+/* The same for processes, by the threads of their sites: `live` and `allocated`. 0 or -ENOMEM. */
+int memory_sum_processes(struct memory *memory, const struct profile *profile);
 
 /*
  * The profile's sums become the bytes of that view, their samples its blocks, so that what reads stacks

@@ -11,6 +11,7 @@
 
 #include "base/grow.h"
 #include "model/drops.h"
+#include "model/memory.h"
 
 /* How equal things are found, and how much room each array has. */
 struct profile_index {
@@ -103,6 +104,7 @@ void profile_free(struct profile *profile)
 	free(profile->threads);
 	free(profile->sums);
 	calls_free(profile->calls);
+	memory_free(profile->memory);
 	free(profile);
 }
 
