@@ -111,16 +111,12 @@ static __noinline __u32 memory_stack_send(const struct python_target *target,
 	return record->stack_id;
 }
 
-/* The number of the current thread's stack, which is sent when it is new. 0: it got lost. */
-static __always_inline __u32 memory_stack_id(const struct python_target *target,
-					     struct memory_scratch *scratch)
+static __always_inline __u32 memory_stack_find(const struct python_target *target,
+					       struct memory_scratch *scratch, __u64 hash)
 {
-	struct memory_stack_key key = {};
+	struct memory_stack_key key = { .hash = hash, .serial = target->serial };
 	__u32 *known, id;
 
-	scratch->stack.record.is_python = stack_walk(target, &scratch->stack);
-	key.hash = memory_stack_hash(&scratch->stack);
-	key.serial = target->serial;
 	key.tid = (__u32)bpf_get_current_pid_tgid();
 	known = bpf_map_lookup_elem(&memory_stacks, &key);
 	if (known)
@@ -131,14 +127,54 @@ static __always_inline __u32 memory_stack_id(const struct python_target *target,
 	return id;
 }
 
+enum { MEMORY_MEMO_SLOTS = 16 }; /* a power of two */
+
+/* The stacks a thread was at lately, its own: cheaper to ask than the map. */
+struct memory_memo {
+	__u64 hash;
+	__u32 serial;
+	__u32 stack_id;
+};
+
+/* The number of the current thread's stack, which is sent when it is new. 0: it got lost. */
+static __always_inline __u32 memory_stack_id(const struct python_target *target,
+					     struct memory_scratch *scratch)
+{
+	scratch->stack.record.is_python = stack_walk(target, &scratch->stack);
+	return memory_stack_find(target, scratch, memory_stack_hash(&scratch->stack));
+}
+
+/* The same, with the thread's MEMORY_MEMO_SLOTS to ask first. */
+static __always_inline __u32 memory_stack_id_memo(const struct python_target *target,
+						  struct memory_scratch *scratch,
+						  struct memory_memo *memo)
+{
+	__u64 hash;
+	__u32 id;
+
+	scratch->stack.record.is_python = stack_walk(target, &scratch->stack);
+	hash = memory_stack_hash(&scratch->stack);
+	memo += hash >> 32 & (MEMORY_MEMO_SLOTS - 1);
+	if (memo->hash == hash && memo->serial == target->serial)
+		return memo->stack_id;
+	id = memory_stack_find(target, scratch, hash);
+	memo->hash = hash;
+	memo->serial = id ? target->serial : 0;
+	memo->stack_id = id;
+	return id;
+}
+
 /* Sends `record`, whose own fields are filled. What is lost is counted as such. */
 static __always_inline long memory_send(struct record_memory *record, __u64 time_ns, __u32 serial)
 {
 	long error;
+	bool wakes;
 
 	header_fill(&record->header, RECORD_MEMORY, time_ns, serial);
+	/* How full the ring is, is asked now and then only. */
+	wakes = !(time_ns >> 4 & 15) && ring_is_filling();
 	error = bpf_ringbuf_output(&records, record, sizeof(*record),
-				   ring_is_filling() ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+				   wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	if (error)
 		drop(DROP_MEMORY_EVENTS);
 	return error;

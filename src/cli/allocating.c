@@ -49,7 +49,7 @@ struct allocating {
 	uint64_t start_ns;
 	uint64_t ticked_ns;
 	uint64_t event_count;
-	bool started;
+	bool found; /* those that were there have been looked at */
 	char refusal[512];
 };
 
@@ -259,7 +259,7 @@ static const char *on_target(void *arg, struct python_process *python)
 				 strerror(-error));
 	}
 	if (!error) {
-		if (allocating->started)
+		if (allocating->found)
 			allocating->profile->partial[DROP_MEMORY_TOO_EARLY]++;
 		return way_name(allocating);
 	}
@@ -453,9 +453,13 @@ int allocating_event(struct allocating *allocating, const struct event *event)
 
 /* ---- the run ---- */
 
+void allocating_found(struct allocating *allocating)
+{
+	allocating->found = true;
+}
+
 int allocating_start(struct allocating *allocating, uint64_t start_ns)
 {
-	allocating->started = true;
 	allocating->start_ns = start_ns;
 	allocating->ticked_ns = start_ns;
 	allocating->meter = memory_meter_new(allocating->profile->memory, start_ns);

@@ -31,6 +31,8 @@ int allocating_prepare(struct allocating *allocating, struct python_process *pyt
 
 /* The run starts: what happens from start_ns on is counted. 0 or -ENOMEM. */
 int allocating_start(struct allocating *allocating, uint64_t start_ns);
+/* Those that were there have been looked at: who becomes a target from now on began while we watch. */
+void allocating_found(struct allocating *allocating);
 
 /* Any record; those that are not about memory are passed over. 0 or -ENOMEM. */
 int allocating_event(struct allocating *allocating, const struct event *event);

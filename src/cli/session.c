@@ -575,6 +575,8 @@ int session_run(struct session *session)
 		session->start_ns = clock_ns(CLOCK_MONOTONIC);
 		calling_start(session->calling);
 	}
+	if (session->allocating)
+		allocating_found(session->allocating);
 	session->end_ns = duration_ns ? clock_ns(CLOCK_MONOTONIC) + duration_ns : UINT64_MAX;
 	session->profile->started_unix_ns = clock_ns(CLOCK_REALTIME);
 	session->drain_ms = drain_period_ms(session->config);
