@@ -48,10 +48,9 @@ FUZZ_OBJS := $(FUZZABLE_SRCS:%.c=$(B)/fuzzobj/%.o)
 UNIT_TESTS := $(UNIT_ROOMS:%=$(B)/unit/%)
 FUZZERS := $(FUZZ_SRCS:tests/fuzz/%.c=$(B)/fuzz/%)
 SKELETON := $(B)/include/pybpfprof.skel.h
-# Pages that a report is made of: src/<room>/x.html, x.css and x.js become x_assets.h.
-ASSETS := $(sort $(wildcard src/*/*.html src/*/*.css src/*/*.js))
-ASSET_HEADERS := $(addprefix $(B)/include/,$(sort $(addsuffix _assets.h,$(basename $(notdir \
-	$(ASSETS))))))
+# What the flame graph's page is made of, as strings.
+ASSETS := $(sort $(wildcard src/render/*.html src/render/*.css src/render/*.js))
+ASSET_HEADER := $(B)/include/flamegraph_assets.h
 C_FILES := $(BPF_SRCS) $(SRCS) $(FAKE_SRCS) $(FUZZ_SRCS) $(HEADERS) \
 	$(sort $(wildcard tests/unit/*/*.c tests/live/targets/*.c))
 
@@ -93,12 +92,13 @@ $(SKELETON): $(B)/pybpfprof.bpf.o
 
 # ---- the user side ----
 
-$(B)/include/%_assets.h: $(ASSETS) scripts/embed-asset $(B)/ASSETS.list
+$(ASSET_HEADER): $(ASSETS) scripts/embed-asset $(B)/ASSETS.list
 	@mkdir -p $(@D)
 	$(call say,EMBED)
-	$(Q)scripts/embed-asset $(foreach kind,html css js,$(filter %/$*.$(kind),$^)) >$@
+	$(Q)scripts/embed-asset $(ASSETS) >$@
 
-$(OBJS) $(SAN_OBJS) $(FUZZ_OBJS): | $(ASSET_HEADERS)
+# One object includes it, which must not be compiled before dependencies are known.
+$(filter %/src/render/flamegraph.o,$(OBJS) $(SAN_OBJS) $(FUZZ_OBJS)): | $(ASSET_HEADER)
 
 pybpfprof: $(OBJS) $(B)/SRCS.list
 	$(call say,LINK)
@@ -111,17 +111,6 @@ $(B)/obj/%.o: %.c Makefile
 
 # Only `capture` includes the skeleton, which must be there before dependencies are known.
 $(filter $(B)/obj/src/capture/% $(B)/san/src/capture/%,$(OBJS) $(SAN_OBJS)): | $(SKELETON)
-
-# The flame graph's page, as strings.
-ASSETS := $(B)/include/flamegraph_assets.h
-ASSET_SRCS := $(sort $(wildcard src/render/*.html src/render/*.css src/render/*.js))
-
-$(ASSETS): scripts/embed-asset $(ASSET_SRCS)
-	@mkdir -p $(@D)
-	$(call say,EMBED)
-	$(Q)scripts/embed-asset $(ASSET_SRCS) >$@
-
-$(filter %/src/render/flamegraph.o,$(OBJS) $(SAN_OBJS) $(FUZZ_OBJS)): $(ASSETS)
 
 # ---- unit tests: one Criterion binary per room ----
 

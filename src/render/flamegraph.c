@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * -f flamegraph: one HTML file that needs nothing else. The page (flamegraph.html, .css, .js and
- * flamegraph_data.js) is embedded at build time; its @MARKS@ are filled in here. The profile goes
+ * -f flamegraph: one HTML file that needs nothing else. The page (flamegraph.html, .css and the scripts
+ * flamegraph*.js) is embedded at build time; its @MARKS@ are filled in here. The profile goes
  * in as JSON in a data block, arrays of numbers by index, and the page's script makes trees of it;
  * nothing of it is ever read as HTML: text is made safe, then escaped for the block it stands in.
  */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "flamegraph_assets.h"
+#include "model/memory.h"
 #include "render/closing.h"
 #include "render/format.h"
 #include "render/json_writer.h"
 #include "render/renderers.h"
+#include "render/selection.h"
 
 enum { FLAMEGRAPH_LINE_NUMBERS = 4096 }; /* numbers between two line breaks */
 
@@ -122,7 +127,7 @@ static void flamegraph_number(struct json_writer *json, uint64_t number, uint32_
 	json_uint(json, NULL, number);
 }
 
-static void flamegraph_write_stacks(struct json_writer *json, const struct profile *profile)
+static void flamegraph_write_tree(struct json_writer *json, const struct profile *profile)
 {
 	json_newline(json);
 	json_open(json, "frames", '[');
@@ -141,6 +146,10 @@ static void flamegraph_write_stacks(struct json_writer *json, const struct profi
 	for (uint32_t i = 0; i < profile->stack_count; i++)
 		flamegraph_number(json, i ? profile->stacks[i].frame : 0, i);
 	json_close(json, ']');
+}
+
+static void flamegraph_write_sums(struct json_writer *json, const struct profile *profile)
+{
 	json_newline(json);
 	json_open(json, "sums", '[');
 	for (uint32_t i = 0; i < profile->sum_count; i++) {
@@ -150,6 +159,136 @@ static void flamegraph_write_stacks(struct json_writer *json, const struct profi
 		json_uint(json, NULL, profile->sums[i].value);
 	}
 	json_close(json, ']');
+}
+
+/* ---- memory ---- */
+
+/* What the blocks of a view are called. */
+static const char *flamegraph_blocks(enum memory_view view)
+{
+	switch (view) {
+	case MEMORY_VIEW_ALLOCATED:
+	case MEMORY_VIEW_TEMPORARY:
+		return "allocations";
+	case MEMORY_VIEW_RESIDENT:
+		return "pages";
+	case MEMORY_VIEW_FAULTED:
+		return "page faults";
+	case MEMORY_VIEW_MAPPED:
+		return "mappings";
+	default:
+		return "blocks";
+	}
+}
+
+/* What was not looked for is not shown as nothing. */
+static bool flamegraph_has_view(const struct memory *memory, enum memory_view view)
+{
+	switch (view) {
+	case MEMORY_VIEW_PEAK:
+	case MEMORY_VIEW_LIVE:
+	case MEMORY_VIEW_ALLOCATED:
+		return true;
+	case MEMORY_VIEW_TEMPORARY:
+		return memory->temporary_distance || memory->temporary_ns;
+	case MEMORY_VIEW_RESIDENT:
+	case MEMORY_VIEW_FAULTED:
+		return memory->resident;
+	default:
+		return memory->amounts[view].bytes;
+	}
+}
+
+/* Of an estimate that knows how good it is. */
+static double flamegraph_variance(const struct memory_site *site, enum memory_view view)
+{
+	return view == MEMORY_VIEW_ALLOCATED ? site->allocated_variance :
+	       view == MEMORY_VIEW_LIVE	     ? site->live_variance :
+					       0;
+}
+
+static void flamegraph_write_view(struct json_writer *json, const struct memory *memory,
+				  enum memory_view view, const bool *kept)
+{
+	bool estimated =
+		memory->sample_bytes && (view == MEMORY_VIEW_ALLOCATED || view == MEMORY_VIEW_LIVE);
+	uint32_t written = 0;
+
+	json_newline(json);
+	json_open(json, NULL, '{');
+	json_text(json, "name", memory_view_name(view));
+	json_text(json, "counts", flamegraph_blocks(view));
+	json_open(json, "sums", '[');
+	for (uint32_t i = 0; i < memory->site_count; i++) {
+		const struct memory_site *site = &memory->sites[i];
+
+		if (!kept[site->stack] || !site->amounts[view].bytes)
+			continue;
+		flamegraph_number(json, site->thread, written++);
+		json_uint(json, NULL, site->stack);
+		json_uint(json, NULL, site->amounts[view].blocks);
+		json_uint(json, NULL, site->amounts[view].bytes);
+	}
+	json_close(json, ']');
+	/* Standard deviations of those. */
+	if (estimated)
+		json_open(json, "errors", '[');
+	for (uint32_t i = 0; i < memory->site_count && estimated; i++) {
+		const struct memory_site *site = &memory->sites[i];
+
+		if (kept[site->stack] && site->amounts[view].bytes)
+			json_uint(json, NULL, sqrt(flamegraph_variance(site, view)) + 0.5);
+	}
+	if (estimated)
+		json_close(json, ']');
+	json_close(json, '}');
+}
+
+static void flamegraph_write_views(struct json_writer *json, const struct profile *profile,
+				   const struct render_options *options)
+{
+	const struct memory *memory = profile->memory;
+	bool *kept = selection_of_stacks(profile, options);
+
+	if (!kept) {
+		writer_fail(json->writer, -ENOMEM);
+		return;
+	}
+	json_newline(json);
+	json_text(json, "show", memory_view_name(memory->view));
+	json_open(json, "views", '[');
+	for (enum memory_view view = 0; view < MEMORY_VIEW_COUNT; view++) {
+		if (view == memory->view || flamegraph_has_view(memory, view))
+			flamegraph_write_view(json, memory, view, kept);
+	}
+	json_close(json, ']');
+	free(kept);
+}
+
+static void flamegraph_write_timeline(struct json_writer *json, const struct profile *profile)
+{
+	const struct memory *memory = profile->memory;
+
+	json_newline(json);
+	json_open(json, "memory", '{');
+	json_uint(json, "end_ns", profile->duration_ns);
+	json_uint(json, "peak_at_ns", memory->peak_at_ns);
+	json_uint(json, "peak_bytes", memory->amounts[MEMORY_VIEW_PEAK].bytes);
+	json_uint(json, "sample_bytes", memory->sample_bytes);
+	json_uint(json, "min_size_bytes", memory->min_size_bytes);
+	json_uint(json, "temporary_distance", memory->temporary_distance);
+	json_uint(json, "temporary_ns", memory->temporary_ns);
+	json_open(json, "timeline", '[');
+	for (uint32_t i = 0; i < memory->point_count; i++) {
+		const struct memory_point *point = &memory->points[i];
+
+		flamegraph_number(json, point->time_ns, i);
+		json_uint(json, NULL, point->live_bytes);
+		json_uint(json, NULL, point->peak_bytes);
+		json_uint(json, NULL, point->resident_bytes);
+	}
+	json_close(json, ']');
+	json_close(json, '}');
 }
 
 static void flamegraph_write_profile(struct writer *writer, const struct profile *profile,
@@ -162,7 +301,13 @@ static void flamegraph_write_profile(struct writer *writer, const struct profile
 	flamegraph_write_head(&json, profile, options);
 	flamegraph_write_functions(&json, profile);
 	flamegraph_write_tasks(&json, profile);
-	flamegraph_write_stacks(&json, profile);
+	flamegraph_write_tree(&json, profile);
+	if (profile->memory) {
+		flamegraph_write_views(&json, profile, options);
+		flamegraph_write_timeline(&json, profile);
+	} else {
+		flamegraph_write_sums(&json, profile);
+	}
 	json_close(&json, '}');
 }
 
@@ -177,6 +322,8 @@ static void flamegraph_write_title(struct writer *writer, const struct render_op
 static void flamegraph_write_script(struct writer *writer)
 {
 	writer_string(writer, flamegraph_data_js);
+	writer_string(writer, flamegraph_memory_js);
+	writer_string(writer, flamegraph_table_js);
 	writer_string(writer, flamegraph_js);
 }
 

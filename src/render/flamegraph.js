@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The flame graph's page: layout, drawing, pointer and keys. Behind flamegraph_data.js in the page's
-// one script. Touches no network. Names come from strangers: they reach the page through
-// textContent and fillText() alone.
+// The flame graph's page: layout, drawing, pointer and keys. The last part of the page's one script.
+// Touches no network. Names come from strangers: they reach the page through textContent and
+// fillText() alone.
 
 // ---- layout: boxes by row, in pixels ----
 
@@ -176,7 +176,7 @@ function drawSoon() {
 }
 
 function describe(node) {
-	return labelOf(node) + ": " + formatAmount(node.value, countOf(node), root.value);
+	return labelOf(node) + ": " + formatAmount(node, countOf(node), root.value);
 }
 
 function showStatus() {
@@ -185,60 +185,12 @@ function showStatus() {
 		(zoomed === root ? "" : " \u2014 zoomed into " + labelOf(zoomed));
 }
 
-// ---- the table ----
-
-function tableRows() {
-	const self = new Float64Array(keyCount()), total = new Float64Array(keyCount());
-	const seen = new Int32Array(keyCount());
-	let sum = 0;
-
-	eachSum((stack, samples, value) => {
-		sum++;
-		if (stack)
-			self[frameKey(profile.stackFrames[stack])] += value;
-		for (; stack; stack = profile.parents[stack]) {
-			const key = frameKey(profile.stackFrames[stack]);
-			if (seen[key] !== sum)
-				total[key] += value;
-			seen[key] = sum;
-		}
-	});
-	return [...total.keys()].filter((key) => total[key] > 0)
-		.sort((a, b) => self[b] - self[a] || total[b] - total[a] || a - b)
-		.map((key) => ({ key, self: self[key], total: total[key] }));
-}
-
-function tableRow({ key, self, total }) {
-	const row = document.createElement("tr");
-	const texts = [formatPercent(self, root.value), formatValue(self),
-		formatPercent(total, root.value), formatValue(total), keyFunction(key)[0], keyPlace(key)];
-
-	texts.forEach((text, column) => {
-		const cell = row.insertCell();
-		cell.textContent = text;
-		if (column < 4)
-			cell.className = "number";
-	});
-	row.cells[5].title = keyFunction(key)[2];
-	row.classList.toggle("found", Boolean(matches && matches[key]));
-	return row;
-}
-
-function showTable() {
-	const all = tableRows();
-	const hidden = all.length - TABLE_ROWS;
-
-	element("rows").replaceChildren(...all.slice(0, TABLE_ROWS).map(tableRow));
-	element("table-note").textContent = all.length + (state.merge === "line" ? " lines" : " functions") +
-		(hidden > 0 ? ", the hottest " + TABLE_ROWS + " shown" : "") + "; hottest by self first";
-}
-
 // ---- state ----
 
 function readAddress() {
 	const given = new URLSearchParams(location.hash.slice(1));
 
-	for (const name of ["scope", "merge", "view", "search", "zoom"]) {
+	for (const name of ["scope", "merge", "view", "show", "search", "zoom"]) {
 		if (given.has(name))
 			state[name] = given.get(name);
 	}
@@ -252,13 +204,16 @@ function readAddress() {
 		state.merge = "function";
 	if (state.view !== "table")
 		state.view = "graph";
+	if (!viewNamed(state.show))
+		state.show = profile.show || "";
 }
 
 function writeAddress() {
 	const kept = new URLSearchParams();
 
 	for (const [name, value] of Object.entries(state)) {
-		const usual = { scope: "all", merge: "function", invert: false, icicle: true, view: "graph" };
+		const usual = { scope: "all", merge: "function", invert: false, icicle: true, view: "graph",
+			show: profile.show || "" };
 		if (value !== (name in usual ? usual[name] : ""))
 			kept.set(name, value === true ? "1" : value === false ? "0" : value);
 	}
@@ -274,6 +229,7 @@ function publish() {
 	const facts = document.documentElement.dataset;
 
 	canvas.setAttribute("aria-label", "Flame graph: " + describe(root));
+	facts.show = state.show;
 	facts.total = root.value;
 	facts.samples = root.samples;
 	facts.rows = rows.length;
@@ -292,6 +248,7 @@ function show(rebuild) {
 		selected = null;
 	}
 	zoomed = nodeAtPath(state.zoom);
+	showMemory();
 	runSearch();
 	element("scope").value = state.scope;
 	element("merge").value = state.merge;
@@ -321,6 +278,14 @@ function change(changes, rebuild) {
 		scroll.scrollTop = scroll.scrollHeight;
 }
 
+// What is looked at stays so as far as it is in the other view, too.
+function changeShow(name) {
+	const keys = zoomKeys(zoomed);
+	change({ show: name }, true);
+	if (keys.length)
+		zoomTo(nodeAtKeys(keys));
+}
+
 function zoomTo(node) {
 	selected = null;
 	change({ zoom: zoomPath(node) }, false);
@@ -338,6 +303,15 @@ function nodeAt(event) {
 	return box ? box.node : null;
 }
 
+function placeTip(x, y) {
+	const tip = element("tip");
+	const right = Math.max(4, window.innerWidth - tip.offsetWidth - 4);
+	const below = y + 18 + tip.offsetHeight < window.innerHeight;
+
+	tip.style.left = Math.min(x + 12, right) + "px";
+	tip.style.top = (below ? y + 18 : y - tip.offsetHeight - 10) + "px";
+}
+
 function showTip(event) {
 	const tip = element("tip");
 	const node = nodeAt(event);
@@ -346,7 +320,7 @@ function showTip(event) {
 	if (!node)
 		return;
 	const name = document.createElement("b");
-	const lines = [formatAmount(node.value, countOf(node), root.value)];
+	const lines = [formatAmount(node, countOf(node), root.value)];
 	if (zoomed !== root)
 		lines.push(formatPercent(node.value, zoomed.value) + " of " + labelOf(zoomed));
 	if (node.self)
@@ -357,10 +331,7 @@ function showTip(event) {
 	}
 	name.textContent = labelOf(node);
 	tip.replaceChildren(name, document.createTextNode(lines.join("\n")));
-	const right = Math.max(4, window.innerWidth - tip.offsetWidth - 4);
-	const below = event.clientY + 18 + tip.offsetHeight < window.innerHeight;
-	tip.style.left = Math.min(event.clientX + 12, right) + "px";
-	tip.style.top = (below ? event.clientY + 18 : event.clientY - tip.offsetHeight - 10) + "px";
+	placeTip(event.clientX, event.clientY);
 }
 
 function reveal(node) {
@@ -431,7 +402,7 @@ element("view-graph").addEventListener("click", () => change({ view: "graph" }, 
 element("view-table").addEventListener("click", () => change({ view: "table" }, false));
 element("search").addEventListener("input", (event) => change({ search: event.target.value }, false));
 window.addEventListener("hashchange", () => { readAddress(); show(true); });
-window.addEventListener("resize", () => { layOut(); drawSoon(); });
+window.addEventListener("resize", () => { drawTimeline(); layOut(); drawSoon(); });
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 	readColors();
 	drawSoon();
@@ -463,6 +434,7 @@ function showFrame() {
 	paragraphs(element("closing"), profile.closing);
 	for (const line of element("closing").children)
 		line.classList.toggle("loss", !line.textContent.startsWith("cost: "));
+	element("invert").textContent = "Callers of the " + HOTTEST;
 	// Calls are known by their function's first line alone.
 	element("merge").parentNode.hidden = profile.counts === "calls";
 	option(scope, "all", profile.processes.length > 1 ? "all processes" : "the whole process");
@@ -487,6 +459,7 @@ function showFrame() {
 }
 
 showFrame();
+prepareMemory();
 readColors();
 readAddress();
 show(true);

@@ -13,12 +13,17 @@ const TABLE_ROWS = 500;
 const ORIGINS = ["application", "library", "standard", "native", "kernel", "note"];
 const ORIGIN_WORDS = ["the program's Python", "site-packages", "standard library", "native code",
 	"kernel", "not a function"];
+const NATIVE = ORIGINS.indexOf("native"); // and what follows: not Python
 const ROOT = -1;
 const REST = -2; // stands for the children of a node that are too narrow to be drawn
 
 // What the page shows; all of it is in the address behind "#", so that a view can be sent on.
 const state = { scope: "all", merge: "function", invert: false, icicle: true, view: "graph",
-	search: "", zoom: "" };
+	show: profile.show || "", search: "", zoom: "" };
+
+// Of memory there are several views, each with sums of its own; of time there is one.
+const viewNamed = (name) => profile.views && profile.views.find((view) => view.name === name);
+const shown = () => viewNamed(state.show) || profile;
 
 // ---- numbers ----
 
@@ -26,23 +31,35 @@ function decimals(value) {
 	return value >= 100 ? 0 : value >= 10 ? 1 : 2;
 }
 
-function formatValue(value) {
-	const scales = profile.unit === "ns" ? [[1e9, " s"], [1e6, " ms"], [1e3, " \u00b5s"], [1, " ns"]] :
-		profile.unit === "bytes" ? [[2 ** 30, " GiB"], [2 ** 20, " MiB"], [2 ** 10, " KiB"], [1, " B"]] :
+// What would round to 1000 of a unit is 1.00 of the next.
+function formatValueOf(unit, value) {
+	const scales = unit === "ns" ? [[1e9, " s"], [1e6, " ms"], [1e3, " \u00b5s"], [1, " ns"]] :
+		unit === "bytes" ? [[2 ** 30, " GiB"], [2 ** 20, " MiB"], [2 ** 10, " KiB"], [1, " B"]] :
 		[[1, ""]];
-	const [step, unit] = scales.find(([least]) => value >= least) || scales[scales.length - 1];
-	return (value / step).toFixed(step === 1 ? 0 : decimals(value / step)) + unit;
+	const [step, name] = scales.find(([least]) => value >= least * 0.9995) || scales[scales.length - 1];
+	return (value / step).toFixed(step === 1 ? 0 : decimals(value / step)) + name;
 }
+
+const formatValue = (value) => formatValueOf(profile.unit, value);
 
 function formatPercent(part, whole) {
 	const percent = whole ? part * 100 / whole : 0;
 	return percent.toFixed(percent >= 0.1 || percent === 0 ? 1 : 2) + " %";
 }
 
-function formatAmount(value, count, whole) {
-	const counted = profile.unit === "samples" ? "" :
-		", " + count + " " + (count === 1 ? profile.counts.slice(0, -1) : profile.counts);
-	return formatValue(value) + counted + ", " + formatPercent(value, whole);
+function formatCount(count) {
+	const words = shown().counts;
+	return count + " " + (count === 1 ? words.slice(0, -1) : words);
+}
+
+// With half the width of its 95 % interval where it is an estimate that knows its error.
+function formatEstimate(value, variance) {
+	return formatValue(value) + (variance ? " \u00b1 " + formatValue(1.96 * Math.sqrt(variance)) : "");
+}
+
+function formatAmount(node, count, whole) {
+	const counted = profile.unit === "samples" ? "" : ", " + formatCount(count);
+	return formatEstimate(node.value, node.variance) + counted + ", " + formatPercent(node.value, whole);
 }
 
 // ---- keys: what is merged into one box ----
@@ -65,7 +82,7 @@ function keyLabel(key) {
 	return keyFunction(key)[0] + (place ? " (" + place + ")" : "");
 }
 
-// ---- sums in scope: flat [thread, stack, samples, value] ----
+// ---- sums in scope: flat [thread, stack, samples, value]; `errors` a number for each ----
 
 function inScope(thread) {
 	if (state.scope === "all")
@@ -75,17 +92,23 @@ function inScope(thread) {
 }
 
 function eachSum(visit) {
-	const sums = profile.sums;
+	const { sums, errors } = shown();
 	for (let i = 0; i < sums.length; i += 4) {
 		if (inScope(sums[i]))
-			visit(sums[i + 1], sums[i + 2], sums[i + 3]);
+			visit(sums[i + 1], sums[i + 2], sums[i + 3], errors ? errors[i / 4] ** 2 : 0);
 	}
 }
 
 // ---- trees ----
 
 function newNode(key, parent) {
-	return { key, parent, value: 0, samples: 0, own: 0, self: 0, children: [], pending: null };
+	return { key, parent, value: 0, samples: 0, variance: 0, own: 0, self: 0, children: [], pending: null };
+}
+
+function addTo(node, samples, value, variance) {
+	node.value += value;
+	node.samples += samples;
+	node.variance += variance;
 }
 
 // Callers above callees: each stack finds its node once, after its parent (parents are older).
@@ -111,13 +134,11 @@ function buildTree() {
 		}
 		nodes[stack] = node;
 	}
-	eachSum((stack, samples, value) => {
+	eachSum((stack, samples, value, variance) => {
 		nodes[stack].self += value;
 		nodes[stack].own += samples;
-		for (let node = nodes[stack]; node; node = node.parent) {
-			node.value += value;
-			node.samples += samples;
-		}
+		for (let node = nodes[stack]; node; node = node.parent)
+			addTo(node, samples, value, variance);
 	});
 	return root;
 }
@@ -128,11 +149,10 @@ function buildInverted() {
 	const root = newNode(ROOT, null);
 
 	root.pending = [];
-	eachSum((stack, samples, value) => {
-		root.value += value;
-		root.samples += samples;
+	eachSum((stack, samples, value, variance) => {
+		addTo(root, samples, value, variance);
 		if (stack)
-			root.pending.push(stack, samples, value);
+			root.pending.push(stack, samples, value, variance);
 		else
 			root.self += value;
 	});
@@ -146,7 +166,7 @@ function openNode(node) {
 	if (!pending)
 		return;
 	node.pending = null;
-	for (let i = 0; i < pending.length; i += 3) {
+	for (let i = 0; i < pending.length; i += 4) {
 		const key = frameKey(profile.stackFrames[pending[i]]);
 		let child = byKey.get(key);
 		if (!child) {
@@ -155,12 +175,11 @@ function openNode(node) {
 			byKey.set(key, child);
 			node.children.push(child);
 		}
-		child.value += pending[i + 2];
-		child.samples += pending[i + 1];
+		addTo(child, pending[i + 1], pending[i + 2], pending[i + 3]);
 		if (node.key === ROOT)
 			child.self += pending[i + 2];
 		if (profile.parents[pending[i]])
-			child.pending.push(profile.parents[pending[i]], pending[i + 1], pending[i + 2]);
+			child.pending.push(profile.parents[pending[i]], ...pending.slice(i + 1, i + 4));
 	}
 }
 
@@ -186,8 +205,7 @@ function restOf(node, from) {
 		rest.children = childrenOf(node).slice(from, from + REST_CHILDREN);
 		rest.sorted = true;
 		for (const child of rest.children) {
-			rest.value += child.value;
-			rest.samples += child.samples;
+			addTo(rest, child.samples, child.value, child.variance);
 			rest.own += child.own;
 		}
 		node.rests.set(from, rest);
@@ -220,6 +238,28 @@ function nodeAtPath(path) {
 		if (!childrenOf(node)[at])
 			return root;
 		node = rest ? restOf(node, at) : childrenOf(node)[at];
+	}
+	return node;
+}
+
+// The functions on the way to a node, and the node that such a way leads to as far as it goes, in a
+// tree with other values in which the same functions stand in another order.
+function zoomKeys(node) {
+	const keys = [];
+	for (; node.parent; node = node.parent) {
+		if (node.key !== REST)
+			keys.unshift(node.key);
+	}
+	return keys;
+}
+
+function nodeAtKeys(keys) {
+	let node = root;
+	for (const key of keys) {
+		const child = childrenOf(node).find((candidate) => candidate.key === key);
+		if (!child)
+			break;
+		node = child;
 	}
 	return node;
 }

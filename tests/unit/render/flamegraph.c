@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sample_blocks.h"
 #include "sample_calls.h"
 
 #define DATA_START "<script type=\"application/json\" id=\"profile\">"
@@ -136,6 +137,90 @@ Test(flamegraph, names_cannot_become_markup)
 	profile_free(profile);
 }
 
+static void expect_view(json_t *view, const char *name, const char *counts, const json_int_t *sums,
+			size_t count)
+{
+	cr_expect_str_eq(json_string_value(json_object_get(view, "name")), name);
+	cr_expect_str_eq(json_string_value(json_object_get(view, "counts")), counts);
+	expect_numbers(view, "sums", sums, count);
+}
+
+Test(flamegraph, memory_has_the_sums_of_every_view)
+{
+	/* Thread, stack, blocks, bytes. Stacks in the order sample_blocks_new() makes them. */
+	enum { KIB = 1024 };
+	static const json_int_t PEAK[] = { 0,	      2,	 50, 200 * KIB, 0,	 4,	 60,
+					   960 * KIB, 1,	 6,  10,	5 * KIB, 1,	 7,
+					   1,	      100 * KIB, 1,  0,		1,	 3 * KIB };
+	static const json_int_t LIVE[] = {
+		0, 4, 48, 768 * KIB, 1, 7, 1, 100 * KIB, 1, 0, 1, 3 * KIB
+	};
+	static const json_int_t TEMPORARY[] = { 0, 2, 50, 200 * KIB, 1, 6, 1000, 500 * KIB };
+	static const json_int_t FIRST_POINTS[] = { 0, 0, 0, 12 << 20 };
+	struct profile *profile = sample_blocks_new();
+	struct render_options options = sample_options();
+	struct buffer page;
+	json_t *root, *views, *timeline;
+
+	sample_render("flamegraph", profile, &options, &page);
+	root = data_of(&page);
+	views = json_object_get(root, "views");
+	cr_assert_eq(json_array_size(views), 4);
+	expect_view(json_array_get(views, 0), "peak", "blocks", PEAK, 20);
+	expect_view(json_array_get(views, 1), "live", "blocks", LIVE, 12);
+	expect_view(json_array_get(views, 3), "temporary", "allocations", TEMPORARY, 8);
+	cr_expect_null(json_object_get(json_array_get(views, 1), "errors"));
+	cr_expect_null(json_object_get(root, "sums"));
+	cr_expect_str_eq(json_string_value(json_object_get(root, "show")), "peak");
+	cr_expect_str_eq(json_string_value(json_object_get(root, "unit")), "bytes");
+	timeline = json_object_get(json_object_get(root, "memory"), "timeline");
+	cr_assert_eq(json_array_size(timeline), 44);
+	for (size_t i = 0; i < 4; i++)
+		cr_expect_eq(json_integer_value(json_array_get(timeline, i)), FIRST_POINTS[i]);
+	json_decref(root);
+	buffer_release(&page);
+	profile_free(profile);
+}
+
+Test(flamegraph, estimated_memory_says_how_good_it_is)
+{
+	static const json_int_t ERRORS[] = { 10240, 10240, 10240 };
+	struct profile *profile = sample_blocks_sampled_new();
+	struct render_options options = sample_options();
+	struct buffer page;
+	json_t *root, *views;
+
+	sample_render("flamegraph", profile, &options, &page);
+	root = data_of(&page);
+	views = json_object_get(root, "views");
+	cr_assert_eq(json_array_size(views), 6);
+	EXPECT_NUMBERS(json_array_get(views, 1), "errors", ERRORS);
+	cr_expect_null(json_object_get(json_array_get(views, 0), "errors"));
+	json_decref(root);
+	buffer_release(&page);
+	profile_free(profile);
+}
+
+/* Stacks with a function that -F names; views are made of sites, which nobody has filtered. */
+Test(flamegraph, selected_functions_select_memory_too)
+{
+	static const json_int_t LIVE[] = { 0, 4, 48, 768 * 1024 };
+	static const char *const GLOBS[] = { "app.jobs:load" };
+	struct profile *profile = sample_blocks_new();
+	struct render_options options = sample_options();
+	struct buffer page;
+	json_t *root;
+
+	options.globs = GLOBS;
+	options.glob_count = 1;
+	sample_render("flamegraph", profile, &options, &page);
+	root = data_of(&page);
+	EXPECT_NUMBERS(json_array_get(json_object_get(root, "views"), 1), "sums", LIVE);
+	json_decref(root);
+	buffer_release(&page);
+	profile_free(profile);
+}
+
 /*
  * Pages for the test that looks at them in a browser: written to the directory named by the
  * environment, else to a temporary one.
@@ -152,6 +237,9 @@ Test(flamegraph, pages_for_the_browser_are_written)
 		  sample_hostile_new },
 		{ "large.html", "pybpfprof -p 100", sample_large_new },
 		{ "calls.html", "pybpfprof -p 100", exchange_calls_new },
+		{ "memory.html", "pybpfprof -p 100 --mode memory", sample_blocks_new },
+		{ "sampled.html", "pybpfprof -p 100 --mode memory --rss --sample 4096",
+		  sample_blocks_sampled_new },
 	};
 	const char *directory = getenv("PYBPFPROF_TEST_PAGES");
 	char temporary[] = "/tmp/pybpfprof-pages-XXXXXX", path[256];
