@@ -4,7 +4,8 @@
  *
  *         floor PID PATH OFFSET...
  *
- * PATH: the file that holds them, as we can open it; OFFSETs into it. Says `ready` when they are in
+ * PATH: the file that holds them, as we can open it; OFFSETs into it; with an r in front a function's
+ * return is meant. Says `ready` when they are in
  * place. Each line of standard input takes them away (`away`) or puts them back (`ready`). Attached
  * the way pybpfprof attaches its own. Built and run by scripts/bench.
  */
@@ -28,9 +29,9 @@ struct floor {
 	const char *path;
 	int program_fd;
 	bool multi;
-	size_t count;
-	uint64_t offsets[OFFSETS_MAX];
-	int fds[OFFSETS_MAX];
+	size_t counts[2]; /* of entries, of returns */
+	uint64_t offsets[2][OFFSETS_MAX];
+	int fds[2 * OFFSETS_MAX];
 	size_t fd_count;
 };
 
@@ -59,11 +60,12 @@ static int perf_type(void)
 	return type;
 }
 
-static int perf_attach(const struct floor *floor, uint64_t offset)
+static int perf_attach(const struct floor *floor, uint64_t offset, bool is_return)
 {
 	struct perf_event_attr attr = {
 		.type = perf_type(),
 		.size = sizeof(attr),
+		.config = is_return, /* format/retprobe: bit 0 */
 		.config1 = (uintptr_t)floor->path,
 		.config2 = offset,
 	};
@@ -75,28 +77,34 @@ static int perf_attach(const struct floor *floor, uint64_t offset)
 	return fd;
 }
 
-static int floor_attach(struct floor *floor)
+static int group_attach(struct floor *floor, bool is_return)
 {
 	const struct uprobe_multi probes = {
 		.program_fd = floor->program_fd,
 		.path = floor->path,
 		.only_pid = floor->pid,
-		.count = floor->count,
-		.offsets = floor->offsets,
+		.is_return = is_return,
+		.count = floor->counts[is_return],
+		.offsets = floor->offsets[is_return],
 	};
 
-	if (floor->multi) {
-		floor->fd_count = 1;
-		return uprobe_multi_attach(&probes, &floor->fds[0]);
-	}
-	for (floor->fd_count = 0; floor->fd_count < floor->count; floor->fd_count++) {
-		int fd = perf_attach(floor, floor->offsets[floor->fd_count]);
+	if (floor->multi && probes.count)
+		return uprobe_multi_attach(&probes, &floor->fds[floor->fd_count++]);
+	for (size_t i = 0; i < probes.count; i++) {
+		int fd = perf_attach(floor, probes.offsets[i], is_return);
 
 		if (fd < 0)
 			return fd;
-		floor->fds[floor->fd_count] = fd;
+		floor->fds[floor->fd_count++] = fd;
 	}
 	return 0;
+}
+
+static int floor_attach(struct floor *floor)
+{
+	int error = group_attach(floor, true);
+
+	return error ? error : group_attach(floor, false);
 }
 
 static void floor_detach(struct floor *floor)
@@ -112,6 +120,13 @@ static void say(const char *word)
 	fflush(stdout);
 }
 
+static void offset_add(struct floor *floor, const char *text)
+{
+	bool is_return = *text == 'r';
+
+	floor->offsets[is_return][floor->counts[is_return]++] = strtoull(text + is_return, NULL, 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct floor floor = { .multi = uprobe_multi_works() };
@@ -125,7 +140,7 @@ int main(int argc, char **argv)
 	floor.pid = atoi(argv[1]);
 	floor.path = argv[2];
 	for (int i = 3; i < argc; i++)
-		floor.offsets[floor.count++] = strtoull(argv[i], NULL, 0);
+		offset_add(&floor, argv[i]);
 	floor.program_fd = program_load(floor.multi);
 	if (floor.program_fd < 0)
 		error = -errno;

@@ -234,6 +234,26 @@ static int plan_make(struct call_plan *plan)
 	return error;
 }
 
+/* The same places as an allocator's: one that only enters, one that returns a block. */
+static int memory_attach(struct capture *capture, pid_t pid)
+{
+	struct allocator_plan plan = { .file_count = 1 };
+	struct call_plan calls;
+	int error = plan_make(&calls);
+
+	if (error)
+		return error;
+	strcpy(plan.files[0].path_open, "/proc/self/exe");
+	for (size_t i = 0; i < 2; i++) {
+		struct allocator_site *site = &plan.sites[plan.site_count++];
+
+		site->probe.call = i ? MEMORY_MALLOC : MEMORY_FREE;
+		site->returns_block = i;
+		site->file_offset = calls.sites[i].file_offset;
+	}
+	return capture_memory_attach(capture, pid, &plan);
+}
+
 static int record_pass(void *arg, const void *record, size_t size)
 {
 	(void)arg;
@@ -263,7 +283,18 @@ static int child_await(const struct calibration *calibration, int go_fd, int end
 	return calibration->complete ? 0 : -ECHILD;
 }
 
-static int child_measure(struct capture *capture, const struct calibration *calibration, pid_t pid,
+static int memory_measure(struct capture *capture, const struct calibration *calibration, pid_t pid,
+			  int go_fd, int end_fd)
+{
+	int error = memory_attach(capture, pid);
+
+	if (!error)
+		error = child_await(calibration, go_fd, end_fd);
+	capture_memory_detach(capture);
+	return error;
+}
+
+static int calls_measure(struct capture *capture, const struct calibration *calibration, pid_t pid,
 			 int go_fd, int end_fd)
 {
 	const struct python_target target = {
@@ -309,7 +340,7 @@ static uint32_t hit_ns(struct calibration *calibration, enum calibrated which, i
 
 static int cost_reckon(struct calibration *calibration, struct calling_cost *cost)
 {
-	struct calling_cost found;
+	struct calling_cost found = { 0 };
 
 	for (int which = 0; which < CALIBRATED_COUNT; which++)
 		qsort(calibration->rounds_ns[which],
@@ -350,7 +381,10 @@ static void pipe_close(const int fds[2])
 		close(fds[1]);
 }
 
-int calibrate_calls(struct capture *capture, struct calling_cost *cost)
+typedef int (*measure_fn)(struct capture *capture, const struct calibration *calibration, pid_t pid,
+			  int go_fd, int end_fd);
+
+static int calibrate(struct capture *capture, measure_fn measure, struct calling_cost *cost)
 {
 	int go[2] = { -1, -1 }, end[2] = { -1, -1 }, error;
 	struct calibration *calibration;
@@ -364,7 +398,7 @@ int calibrate_calls(struct capture *capture, struct calling_cost *cost)
 	if (!error)
 		error = child_start(calibration, go, end, &pid);
 	if (!error)
-		error = child_measure(capture, calibration, pid, go[1], end[0]);
+		error = measure(capture, calibration, pid, go[1], end[0]);
 	pipe_close(go);
 	pipe_close(end);
 	if (pid > 0) {
@@ -376,4 +410,23 @@ int calibrate_calls(struct capture *capture, struct calling_cost *cost)
 		error = cost_reckon(calibration, cost);
 	munmap(calibration, sizeof(*calibration));
 	return error;
+}
+
+int calibrate_calls(struct capture *capture, struct calling_cost *cost)
+{
+	return calibrate(capture, calls_measure, cost);
+}
+
+int calibrate_memory(struct capture *capture, struct calling_cost *cost)
+{
+	struct calling_cost found;
+	int error = calibrate(capture, memory_measure, &found);
+
+	if (error)
+		return error;
+	/* Of the two traps of a call that returns a block, the first is the other's. */
+	cost->enter_ns = found.enter_ns;
+	cost->leave_ns = found.leave_ns > found.enter_ns ? found.leave_ns - found.enter_ns : 0;
+	cost->stepped_ns = 0;
+	return 0;
 }

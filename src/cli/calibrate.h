@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What one hit of the probes on calls costs a process on this machine, measured before the run on a
+ * What one hit of the probes on calls or allocators costs a process on this machine, measured before the run on a
  * process of our own: trap, program and return, all of it.
  */
 #ifndef PYBPFPROF_CLI_CALIBRATE_H
@@ -15,6 +15,11 @@
  * 0; or -errno, *cost is untouched then.
  */
 int calibrate_calls(struct capture *capture, struct calling_cost *cost);
+/*
+ * The same for the probes on allocators, of a process that is no target: what the programs do for one they
+ * measure themselves. stepped_ns is 0.
+ */
+int calibrate_memory(struct capture *capture, struct calling_cost *cost);
 
 enum { CALIBRATE_PATIENCE_MS = 500 };
 

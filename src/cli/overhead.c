@@ -41,7 +41,8 @@ struct budget_reading overhead_read(struct overhead *overhead, uint64_t now_ns)
 	if (cpu_ns > reading.cpu_ns)
 		reading.cpu_ns = cpu_ns;
 	if (!capture_stats(overhead->capture, &stats))
-		reading.cost_ns = hits_cost_ns(overhead, stats.hits, stats.stepped);
+		reading.cost_ns = hits_cost_ns(overhead, stats.hits, stats.stepped) +
+				  (overhead->programs_measured ? stats.target_ns : 0);
 	overhead->last = reading;
 	return reading;
 }
@@ -51,6 +52,8 @@ void overhead_start(struct overhead *overhead, const struct calling_cost *cost, 
 	struct budget_reading start;
 
 	overhead->hit_ns = (cost->enter_ns + cost->leave_ns) / 2;
+	if (overhead->programs_measured) /* a block's life: its allocation's two traps, its end's one */
+		overhead->hit_ns = (2 * cost->enter_ns + cost->leave_ns) / 3;
 	overhead->stepped_ns = cost->stepped_ns;
 	overhead->start_ns = now_ns;
 	start = overhead_read(overhead, now_ns);
@@ -168,11 +171,14 @@ void overhead_finish(struct overhead *overhead, uint64_t end_ns)
 {
 	struct profile *profile = overhead->profile;
 
-	profile->cost.target_ns = 0;
+	if (!overhead->programs_measured || !overhead->hit_ns)
+		profile->cost.target_ns = 0;
 	if (overhead->hit_ns)
 		profile->cost.target_ns = cost_bounded_ns(
-			profile, hits_cost_ns(overhead, profile->cost.hits,
-					      profile->calls ? profile->calls->stepped_hits : 0));
+			profile,
+			profile->cost.target_ns +
+				hits_cost_ns(overhead, profile->cost.hits,
+					     profile->calls ? profile->calls->stepped_hits : 0));
 	if (profile->calls && overhead->config->duty)
 		profile->calls->observed_share =
 			duty_observed(&overhead->duty, overhead->start_ns, end_ns);

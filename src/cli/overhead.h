@@ -22,7 +22,9 @@ struct overhead {
 	const struct config *config;
 	struct capture *capture;
 	struct watch *watch;
-	struct calling *calling; /* NULL: calls are not followed, and nothing is limited */
+	struct calling *calling; /* NULL: calls are not followed */
+	/* What the programs themselves take comes on top of the hits, measured by them. */
+	bool programs_measured;
 	struct profile *profile;
 
 	uint32_t hit_ns;     /* what one costs; 0: not known */

@@ -102,6 +102,12 @@ static uint32_t blocks_max_default(void)
 	return blocks;
 }
 
+/* Modes whose probes have a limit to what they cost. */
+static bool is_limited(const struct session *session)
+{
+	return session->calling || session->allocating;
+}
+
 static bool is_memory(const struct config *config)
 {
 	return config_has_mode(config, CONFIG_MODE_MEMORY);
@@ -143,10 +149,12 @@ static void mode_append(const struct config *config, struct buffer *out)
 static void hit_cost_measure(struct session *session)
 {
 	struct calling_cost *cost = &session->hit_cost;
-	int error = calibrate_calls(session->capture, cost);
+	int error = is_exact(session->config) ? calibrate_calls(session->capture, cost) :
+						calibrate_memory(session->capture, cost);
 
 	if (error)
-		log_warn("what a probe costs could not be measured, it stays in the times: %s",
+		log_warn("what a probe costs could not be measured%s: %s",
+			 is_exact(session->config) ? ", it stays in the times" : "",
 			 strerror(-error));
 	else
 		log_verbose("a probe hit costs %u ns on entering, %u ns on leaving, %u ns stepped",
@@ -162,6 +170,15 @@ static int calling_make(struct session *session)
 		return -ENOMEM;
 	session->overhead.calling = session->calling;
 	return 0;
+}
+
+static int allocating_make(struct session *session)
+{
+	hit_cost_measure(session);
+	session->overhead.programs_measured = true;
+	session->allocating =
+		allocating_new(session->config, session->capture, session->watch, session->profile);
+	return session->allocating ? 0 : -ENOMEM;
 }
 
 static int parts_make(struct session *session)
@@ -186,11 +203,8 @@ static int parts_make(struct session *session)
 	};
 	if (is_exact(config))
 		return calling_make(session);
-	if (is_memory(config)) {
-		session->allocating =
-			allocating_new(config, session->capture, session->watch, session->profile);
-		return session->allocating ? 0 : -ENOMEM;
-	}
+	if (is_memory(config))
+		return allocating_make(session);
 	session->profile->period_ns = 1000000000ull / config->rate_hz;
 	session->profile->estimate = true;
 	session->sampling = sampling_new(session->watch, session->profile, config->native);
@@ -326,6 +340,11 @@ static void live_show(struct session *session, uint64_t now_ns)
 		counts.samples = calling_event_count(session->calling);
 		counts.target_cost_ns = session->target_read.cost_ns;
 	}
+	if (session->allocating) {
+		counts.exact = true;
+		counts.samples = allocating_event_count(session->allocating);
+		counts.target_cost_ns = session->target_read.cost_ns;
+	}
 	live_update(&session->live, &counts);
 }
 
@@ -364,7 +383,7 @@ static int wait_ms(const struct session *session, uint64_t now_ns, int retry_ms)
 	if (retry_ms >= 0 && retry_ms < wait)
 		wait = retry_ms < 1 ? 1 : retry_ms;
 	wait = wait_until(wait, now_ns, session->end_ns);
-	if (session->calling)
+	if (is_limited(session))
 		wait = wait_until(wait, now_ns, overhead_look_ns(&session->overhead));
 	return wait;
 }
@@ -396,9 +415,9 @@ static int run_loop(struct session *session)
 			return session->error ? session->error : drained;
 		more = drained == CAPTURE_DRAIN_RECORDS;
 		now_ns = clock_ns(CLOCK_MONOTONIC);
-		if (session->calling)
+		if (is_limited(session))
 			error = overhead_look(&session->overhead, now_ns, more, &session->stop);
-		else if (session->allocating)
+		if (!error && session->allocating)
 			error = allocating_tick(session->allocating, now_ns);
 		if (error)
 			return error;
@@ -479,6 +498,8 @@ static void run_end(struct session *session)
 		calling_until(session->calling, end_ns);
 		calls_end(session);
 	}
+	if (session->allocating)
+		capture_memory_detach(session->capture);
 	ends_await(session);
 	/* Before the probes go: taking them away lasts, and the targets run on meanwhile. */
 	watch_finish(session->watch);
@@ -495,7 +516,7 @@ static void run_end(struct session *session)
 	if (session->allocating && !session->error)
 		session->error = allocating_finish(session->allocating, end_ns);
 	stats_take(session);
-	if (session->calling)
+	if (is_limited(session))
 		overhead_finish(&session->overhead, end_ns);
 	profile->cost.profiler_cpu_ns = own_cpu_ns() - session->own_cpu_start_ns;
 	live_end(&session->live);
@@ -507,7 +528,7 @@ static bool targets_turn(void *arg)
 	struct session *session = arg;
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 
-	if (!session->calling || session->config->duty || session->stop ||
+	if (!is_limited(session) || session->config->duty || session->stop ||
 	    now_ns < overhead_look_ns(&session->overhead))
 		return session->stop;
 	capture_drain(session->capture, 0, -1, on_record, session);
@@ -564,7 +585,7 @@ int session_run(struct session *session)
 	session->start_ns = clock_ns(CLOCK_MONOTONIC);
 	if (session->allocating && allocating_start(session->allocating, session->start_ns))
 		return EXIT_FAILED_RUNNING;
-	if (session->calling)
+	if (is_limited(session))
 		overhead_start(&session->overhead, &session->hit_cost, session->start_ns);
 	/* The clocks already tick: what burns CPU is asked about while we look for the rest. */
 	status = session_targets_find(session);
