@@ -33,6 +33,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LRU_PERCPU_HASH = 10,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -66,10 +67,46 @@ typedef struct {
 	int counter;
 } atomic_t;
 
-/* live: threads not yet exited; group_exit_code: what waitpid() will tell of the process. */
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+/*
+ * live: threads not yet exited; group_exit_code: what waitpid() will tell of the process; maxrss: pages,
+ * the most that was resident before the last exec, and from the last thread's exit on, ever.
+ */
 struct signal_struct {
 	atomic_t live;
 	int group_exit_code;
+	unsigned long maxrss;
+};
+
+/* The pages of a process by kind. Linux 6.2+: a sum, and what each CPU has yet to add to it. */
+struct percpu_counter {
+	__s64 count;
+	__s32 *counters;
+};
+
+struct mm_struct {
+	struct percpu_counter rss_stat[4];
+};
+
+/* Before 6.2: a sum, and what each thread has yet to add to it. */
+struct mm_rss_stat {
+	atomic64_t count[4];
+};
+
+struct mm_struct___split {
+	struct mm_rss_stat rss_stat;
+};
+
+struct task_rss_stat {
+	int events; /* page faults since this thread's share was last added */
+	int count[4];
+};
+
+struct task_struct___split {
+	struct task_rss_stat rss_stat;
 };
 
 struct sched_entity {
@@ -83,12 +120,25 @@ struct task_struct {
 	char comm[16];
 	__u64 start_boottime;
 	struct sched_entity se;
+	int pagefault_disabled; /* a fault of the kernel is not going to be resolved */
+	struct mm_struct *mm;
 	struct signal_struct *signal;
 	struct task_struct *group_leader;
 	struct thread_struct thread;
 };
 
 struct linux_binprm;
+struct vm_area_struct;
+
+/* Of a per-CPU array: where each element lies, before what is added to it on each CPU. */
+struct bpf_array {
+	void *pptrs[1];
+};
+
+/* Its `uid` tells which arguments the tracepoint has. */
+struct trace_event_raw_mark_victim {
+	__u32 uid;
+};
 
 #pragma clang attribute pop
 

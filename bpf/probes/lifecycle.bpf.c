@@ -4,6 +4,7 @@
  * the kernel, before it can run; an exec takes the old interpreter away at once.
  */
 #include "core/maps.h"
+#include "core/peak.h"
 #include "core/scope.h"
 
 #include <bpf/bpf_core_read.h>
@@ -71,6 +72,7 @@ int BPF_PROG(lifecycle__fork, struct task_struct *parent, struct task_struct *ch
 		return 0;
 	}
 	process_fill(&record, RECORD_PROCESS_FORK, child, 0);
+	peak_before_exec_none(pid);
 	record.parent_pid = parent_pid;
 	if (target) {
 		copy = *target;
@@ -100,6 +102,7 @@ int BPF_PROG(lifecycle__exec, struct task_struct *task)
 	else if (!scope_holds(pid))
 		return 0;
 	process_fill(&record, RECORD_PROCESS_EXEC, task, serial);
+	peak_before_exec_note(task);
 	bpf_map_delete_elem(&targets, &pid);
 	bpf_map_delete_elem(&questions, &pid);
 	emit_now(&record, sizeof(record));
@@ -140,6 +143,7 @@ int BPF_PROG(lifecycle__exit, struct task_struct *task)
 	record.exit_code = task->signal->group_exit_code;
 	if (!record.exit_code)
 		record.exit_code = task->exit_code;
+	record.maxrss = peak_take(task);
 	if (target)
 		bpf_map_update_elem(&leavings, &pid, &leaving, BPF_ANY);
 	bpf_map_delete_elem(&targets, &pid);
@@ -169,5 +173,30 @@ int BPF_PROG(lifecycle__free, struct task_struct *task)
 	record.cpu_ns -= ending->cpu_ns;
 	bpf_map_delete_elem(&endings, &tid);
 	emit(&record, sizeof(record));
+	return 0;
+}
+
+/*
+ * The OOM killer has chosen a process: its end by SIGKILL, which follows, is explained. Older kernels
+ * tell the number of one of its threads only, most often the first one.
+ */
+SEC("?tp_btf/mark_victim")
+int lifecycle__oom(__u64 *ctx)
+{
+	struct record_process record = {};
+	struct python_target *target;
+	__u32 pid;
+
+	if (bpf_core_field_exists(struct trace_event_raw_mark_victim, uid))
+		pid = ((struct task_struct *)ctx[0])->tgid;
+	else
+		pid = ctx[0];
+	target = bpf_map_lookup_elem(&targets, &pid);
+	if (!target)
+		return 0;
+	header_fill(&record.header, RECORD_PROCESS_OOM, bpf_ktime_get_ns(), target->serial);
+	record.header.pid = pid;
+	record.header.tid = pid;
+	emit_now(&record, sizeof(record));
 	return 0;
 }

@@ -496,8 +496,9 @@ struct record_process {
 	__u32 reserved;
 	__u64 cpu_ns;	/* RECORD_THREAD_EXIT: CPU time of the thread's whole life */
 	__u64 start_ns; /* CLOCK_BOOTTIME at which the thread started */
+	__u64 maxrss;	/* RECORD_PROCESS_EXIT: pages that were resident at most; 0: not known */
 	char comm[ABI_COMM_BYTES];
 };
-ABI_ASSERT_SIZE(struct record_process, 24 + 16 + 16 + ABI_COMM_BYTES);
+ABI_ASSERT_SIZE(struct record_process, 24 + 16 + 24 + ABI_COMM_BYTES);
 
 #endif

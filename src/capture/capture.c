@@ -129,8 +129,10 @@ static int capture_tune(struct capture *capture)
 	struct bpf_object *object = capture->skeleton->obj;
 	struct bpf_program *program;
 	uint32_t ring_bytes = options->ring_bytes;
-	int error;
+	int error = capture_rss_tune(capture);
 
+	if (error)
+		return error;
 	bpf_object__for_each_program(program, object)
 	{
 		enum probe_family family = program_family(program);

@@ -90,6 +90,9 @@ int capture_clock_add(struct capture *capture, const struct bpf_program *program
 void capture_clocks_release(struct capture *capture);
 
 void capture_calls_release(struct capture *capture);
+
+/* Before programs are chosen: PROBE_RSS in the options becomes what this kernel needs. 0 or -errno. */
+int capture_rss_tune(struct capture *capture);
 void capture_memory_release(struct capture *capture);
 
 #endif
