@@ -14,7 +14,7 @@
 #include "pybpfprof/abi.h"
 #include "python/python.h"
 
-enum { ALLOCATOR_SITES = 32, ALLOCATOR_FILES = 3 };
+enum { ALLOCATOR_SITES = 48, ALLOCATOR_FILES = 4 };
 
 struct allocator_site {
 	struct memory_probe probe;
@@ -33,6 +33,11 @@ struct allocator_file {
 struct allocator_plan {
 	char name
 		[32]; /* "glibc", "musl", "jemalloc", "tcmalloc", "mimalloc", else the file's name */
+	/*
+	 * One plain line where blocks are handed out that no probe sees, else "": an allocator with C++'s
+	 * operator new of its own, whose exceptions could not pass a return probe.
+	 */
+	char unseen[160];
 	struct allocator_file files[ALLOCATOR_FILES];
 	size_t file_count;
 	struct allocator_site sites[ALLOCATOR_SITES];
