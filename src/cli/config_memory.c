@@ -16,6 +16,7 @@ static const char *const memory_sort_names[] = {
 	[MEMORY_SORT_RESIDENT] = "resident",
 	[MEMORY_SORT_FAULTED] = "faulted",
 	[MEMORY_SORT_MAPPED] = "mapped",
+	[MEMORY_SORT_ARENAS] = "arenas",
 	[MEMORY_SORT_FREED] = "freed",
 	[MEMORY_SORT_ALLOCATIONS] = "allocations",
 	[MEMORY_SORT_SIZE] = "size",

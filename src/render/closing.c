@@ -90,6 +90,8 @@ void closing_append_targets(struct buffer *out, const struct profile *profile, u
 			buffer_string(out, DOT "probes: ");
 			closing_append_text(out, profile, process->probes);
 		}
+		if (profile->memory)
+			closing_append_memory_target(out, profile, i);
 		buffer_byte(out, '\n');
 	}
 	if (shown < profile->process_count)
@@ -118,6 +120,10 @@ static void closing_append_calls(struct buffer *out, const struct profile *profi
 void closing_append_summary(struct buffer *out, const struct profile *profile,
 			    const struct render_options *options)
 {
+	if (profile->memory) {
+		closing_append_memory_summary(out, profile);
+		return;
+	}
 	if (profile->calls) {
 		closing_append_calls(out, profile);
 		return;
@@ -228,18 +234,26 @@ static void closing_append_early_end(struct buffer *out, const struct profile *p
 		closing_append_text(out, profile, cost->stop_reason);
 	else
 		buffer_string(out, "they cost more than --max-overhead allows");
-	buffer_string(out, "\n      what was seen until then is exact; to see more: --duty keeps "
-			   "within the limit,\n      --max-overhead none lifts it, --mode cpu "
-			   "samples at hardly any cost\n");
+	if (profile->memory)
+		buffer_string(out,
+			      "\n      what was seen until then is in the numbers, what is alive "
+			      "may be freed since;\n      to see more: --sample 512k costs less, "
+			      "--max-overhead none lifts the limit\n");
+	else
+		buffer_string(out,
+			      "\n      what was seen until then is exact; to see more: --duty "
+			      "keeps within the limit,\n      --max-overhead none lifts it, --mode "
+			      "cpu samples at hardly any cost\n");
 }
 
 void closing_append_cost(struct buffer *out, const struct profile *profile,
 			 const struct render_options *options)
 {
 	uint64_t partial = profile_partial_total(profile);
+	bool estimated = (profile->calls || profile->memory) && profile->cost.target_ns;
 
-	/* Of exact probes only their hits are counted: what one costs was measured beforehand. */
-	buffer_string(out, profile->calls && profile->cost.target_ns ? "cost: about " : "cost: ");
+	/* Of probes only their hits are counted: what one costs was measured beforehand. */
+	buffer_string(out, estimated ? "cost: about " : "cost: ");
 	format_share(out, profile->cost.target_ns, closing_cpu_ns(profile));
 	buffer_printf(out, " of the target%s, ", profile->process_count > 1 ? "s" : "");
 	format_share(out, profile->cost.profiler_cpu_ns, profile->duration_ns);
@@ -253,6 +267,8 @@ void closing_append_cost(struct buffer *out, const struct profile *profile,
 	closing_append_mismatch(out, profile, options);
 	if (profile->calls)
 		closing_append_probes(out, profile);
+	if (profile->memory)
+		closing_append_memory_notes(out, profile);
 	if (profile->cost.stopped_early)
 		closing_append_early_end(out, profile);
 }

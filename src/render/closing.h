@@ -43,4 +43,14 @@ void closing_append_summary(struct buffer *out, const struct profile *profile,
 void closing_append_cost(struct buffer *out, const struct profile *profile,
 			 const struct render_options *options);
 
+/*
+ * Of profiles with memory, for the functions above: what stands behind a target, " · glibc · killed by
+ * SIGKILL (out of memory)"; the line of the summary; and, below the cost, what is estimated, what was
+ * there before, what of whom was not seen.
+ */
+void closing_append_memory_target(struct buffer *out, const struct profile *profile,
+				  uint32_t process);
+void closing_append_memory_summary(struct buffer *out, const struct profile *profile);
+void closing_append_memory_notes(struct buffer *out, const struct profile *profile);
+
 #endif

@@ -98,7 +98,8 @@ static void json_write_stack(struct json_writer *json, const struct profile *pro
 	json_close(json, '}');
 }
 
-static int json_write_stacks(struct json_writer *json, const struct profile *profile)
+int json_write_stacks(struct json_writer *json, const struct profile *profile,
+		      const struct profile_sum *sums, uint32_t count)
 {
 	uint32_t deepest = 0;
 	uint32_t *path;
@@ -109,8 +110,8 @@ static int json_write_stacks(struct json_writer *json, const struct profile *pro
 	if (!path)
 		return -ENOMEM;
 	json_open(json, "stacks", '[');
-	for (uint32_t i = 0; i < profile->sum_count; i++)
-		json_write_stack(json, profile, &profile->sums[i], path);
+	for (uint32_t i = 0; i < count; i++)
+		json_write_stack(json, profile, &sums[i], path);
 	json_close(json, ']');
 	free(path);
 	return 0;
@@ -124,7 +125,7 @@ static int json_write_samples(struct json_writer *json, const struct profile *pr
 
 	json_newline(json);
 	if (!err)
-		err = json_write_stacks(json, profile);
+		err = json_write_stacks(json, profile, profile->sums, profile->sum_count);
 	json_newline(json);
 	if (!err)
 		err = json_write_rollup(json, profile, options, ROLLUP_LINE);
@@ -141,7 +142,9 @@ int render_json(const struct profile *profile, const struct render_options *opti
 	json_init(&json, &writer, false);
 	json_open(&json, NULL, '{');
 	json_write_head(&json, profile, options);
-	if (profile->calls)
+	if (profile->memory)
+		err = json_write_memory(&json, profile, options);
+	else if (profile->calls)
 		err = json_write_calls(&json, profile, options);
 	else
 		err = json_write_samples(&json, profile, options);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The parts of -f json; what they share. Private to json.c, json_profile.c and json_calls.c. */
+/* The parts of -f json; what they share. Private to the files json*.c. */
 #ifndef PYBPFPROF_RENDER_JSON_PROFILE_H
 #define PYBPFPROF_RENDER_JSON_PROFILE_H
 
@@ -14,6 +14,16 @@ void json_function_keys(struct json_writer *json, const struct profile *profile,
 /* Everything in front of the functions: who was profiled, what was lost, what it cost. */
 void json_write_head(struct json_writer *json, const struct profile *profile,
 		     const struct render_options *options);
+
+/* "stacks": one for each of the sums. 0 or -ENOMEM. */
+int json_write_stacks(struct json_writer *json, const struct profile *profile,
+		      const struct profile_sum *sums, uint32_t count);
+
+/*
+ * --mode memory: functions, stacks, lines, threads, memory. The profile has memory. 0 or -ENOMEM.
+ */
+int json_write_memory(struct json_writer *json, const struct profile *profile,
+		      const struct render_options *options);
 
 /*
  * Exact calls: functions, then classes and threads (time), edges (callgraph), paths (--by tree).

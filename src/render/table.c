@@ -22,28 +22,6 @@
 
 enum { TABLE_COLUMNS = 80, TABLE_TARGETS = 4 };
 
-/* Each line of `text` in the style; cut to `width` columns unless that is 0. Empties `text`. */
-static void table_write_lines(struct writer *writer, struct buffer *text, uint32_t width,
-			      enum grid_style style, bool color)
-{
-	char *line = text->bytes, *end;
-
-	if (buffer_error(text))
-		writer_fail(writer, buffer_error(text));
-	for (; line && (end = strchr(line, '\n')); line = end + 1) {
-		*end = '\0';
-		writer_string(writer, grid_style_start(style, color));
-		if (width)
-			text_append_fitted(&writer->scratch, line, width);
-		else
-			buffer_string(&writer->scratch, line);
-		writer_scratch(writer);
-		writer_string(writer, grid_style_end(style, color));
-		writer_string(writer, "\n");
-	}
-	buffer_clear(text);
-}
-
 static void table_write_head(struct writer *writer, const struct profile *profile,
 			     const struct render_options *options, uint32_t width)
 {
@@ -58,8 +36,9 @@ static void table_write_head(struct writer *writer, const struct profile *profil
 	closing_append_targets(&text, profile, TABLE_TARGETS);
 	closing_append_summary(&text, profile, options);
 	if (options->glob_count) {
-		buffer_string(&text,
-			      profile->calls ? "only functions that match" : "only stacks with");
+		buffer_string(&text, profile->calls || profile->memory ?
+					     "only functions that match" :
+					     "only stacks with");
 		for (size_t i = 0; i < options->glob_count; i++) {
 			buffer_string(&text, i ? ", " : " ");
 			text_append_safe(&text, options->globs[i], strlen(options->globs[i]));
@@ -68,7 +47,11 @@ static void table_write_head(struct writer *writer, const struct profile *profil
 			buffer_string(&text, "\nthe probes fired for every call all the same");
 		buffer_byte(&text, '\n');
 	}
-	table_write_lines(writer, &text, width, GRID_PLAIN, options->color);
+	/* How a process ended must not get lost in the middle of its line. */
+	if (profile->memory)
+		table_write_wrapped(writer, &text, width, 2, GRID_PLAIN, options->color);
+	else
+		table_write_lines(writer, &text, width, GRID_PLAIN, options->color);
 	writer_string(writer, "\n");
 	buffer_release(&text);
 }
@@ -98,16 +81,17 @@ static void table_write_nothing(struct writer *writer, const struct profile *pro
 	buffer_release(&text);
 }
 
-/* How much the limit keeps out, and what the marks mean. */
-static void table_write_rest(struct writer *writer, const struct table_rest *rest,
-			     const struct render_options *options, const char *row)
+void table_write_rest(struct writer *writer, const struct table_rest *rest,
+		      const struct render_options *options, const char *row)
 {
 	struct buffer text;
 
 	buffer_init(&text);
 	if (rest->hidden) {
 		buffer_printf(&text, "\xe2\x80\xa6 %u more %s%s", rest->hidden, row,
-			      rest->hidden == 1 ? "" : "s");
+			      rest->hidden == 1		  ? "" :
+			      row[strlen(row) - 1] == 's' ? "es" :
+							    "s");
 		if (options->by == ROLLUP_TREE) {
 			buffer_string(&text, ", ");
 			format_share(&text, rest->hidden_self_ns, rest->self_ns);
@@ -125,14 +109,25 @@ static void table_write_rest(struct writer *writer, const struct table_rest *res
 }
 
 static void table_write_closing(struct writer *writer, const struct profile *profile,
-				const struct render_options *options)
+				const struct render_options *options, uint32_t width)
 {
-	struct buffer text;
+	struct buffer text, rest;
+	char *notes;
 
 	buffer_init(&text);
+	buffer_init(&rest);
 	writer_string(writer, "\n");
 	closing_append_cost(&text, profile, options);
+	notes = text.length ? strchr(text.bytes, '\n') + 1 : NULL;
+	if (profile->memory && notes) {
+		/* The first line is one line, whoever looks for it. */
+		buffer_string(&rest, notes);
+		text.length = (size_t)(notes - text.bytes);
+		*notes = '\0';
+	}
 	table_write_lines(writer, &text, 0, GRID_DIM, options->color);
+	table_write_wrapped(writer, &rest, width, 6, GRID_DIM, options->color);
+	buffer_release(&rest);
 	buffer_release(&text);
 }
 
@@ -206,7 +201,7 @@ int render_table(const struct profile *profile, const struct render_options *opt
 {
 	uint32_t width = options->columns ? options->columns : TABLE_COLUMNS;
 	struct table_part parts[TABLE_PARTS_MAX];
-	size_t count = table_choose(profile, options, parts);
+	size_t count = profile->memory ? 0 : table_choose(profile, options, parts);
 	struct writer writer;
 	int err = 0, write_err;
 
@@ -217,8 +212,10 @@ int render_table(const struct profile *profile, const struct render_options *opt
 			writer_string(&writer, "\n");
 		err = table_write_part(&writer, &parts[i], profile, options, width);
 	}
+	if (profile->memory)
+		err = table_write_memory(&writer, profile, options, width);
 	if (!err)
-		table_write_closing(&writer, profile, options);
+		table_write_closing(&writer, profile, options, width);
 	write_err = writer_finish(&writer);
 	return err ? err : write_err;
 }

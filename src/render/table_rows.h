@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The rows of the table: what stands in which column for each --by, for --mode line, and for exact
- * calls.
+ * The parts of the table: what stands in which column for each --by, for --mode line, for exact calls,
+ * and for memory.
  */
 #ifndef PYBPFPROF_RENDER_TABLE_ROWS_H
 #define PYBPFPROF_RENDER_TABLE_ROWS_H
@@ -34,6 +34,25 @@ int table_fill_edges(struct grid *grid, const struct profile *profile,
 /* --by tree. */
 int table_fill_tree(struct grid *grid, const struct profile *profile,
 		    const struct render_options *options, struct table_rest *rest);
+
+/*
+ * --mode memory: all between the head and the closing lines. 0 or -ENOMEM.
+ */
+int table_write_memory(struct writer *writer, const struct profile *profile,
+		       const struct render_options *options, uint32_t width);
+
+/* Each line of `text` in the style; cut to `width` columns unless that is 0. Empties `text`. */
+void table_write_lines(struct writer *writer, struct buffer *text, uint32_t width,
+		       enum grid_style style, bool color);
+/*
+ * The same, with lines broken at blanks so that none is wider where that can be; what follows of a line
+ * is indented.
+ */
+void table_write_wrapped(struct writer *writer, struct buffer *text, uint32_t width, size_t indent,
+			 enum grid_style style, bool color);
+/* How much the limit keeps out, and what the marks mean. `row`: what one is called. */
+void table_write_rest(struct writer *writer, const struct table_rest *rest,
+		      const struct render_options *options, const char *row);
 
 /* Cells that they have in common. */
 void table_text_cell(struct grid *grid, const struct profile *profile, uint32_t id);
