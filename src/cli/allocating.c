@@ -14,21 +14,28 @@
 #include "base/log.h"
 #include "base/map64.h"
 #include "cli/stacks.h"
+#include "meter/mappings.h"
 #include "meter/memory.h"
 #include "python/allocator.h"
 #include "python/code_death.h"
+#include "python/pools.h"
+int pools_report(const struct python_process *python, struct memory_pools *out);
 
 enum {
 	TICK_NS = 100000000,
+	ARENAS_MAX = 1 << 18,
 	SITE_NONE = UINT32_MAX,
 };
 
 /* A process whose allocator is watched, living or not. */
 struct allocating_target {
 	pid_t pid;
-	uint32_t serial; /* 0: not a target yet */
 	bool ended;
-	struct allocator_plan *plan; /* owned by the plans below */
+	struct allocator_plan *plan;   /* owned by the plans below; NULL: it is not seen */
+	struct python_process *python; /* owned; NULL: not looked at by itself (yet) */
+	struct memory_pools pools_start;
+	uint32_t refusal, note; /* strings of the profile; 0 none */
+	enum memory_coverage coverage;
 };
 
 struct allocating {
@@ -37,14 +44,16 @@ struct allocating {
 	struct watch *watch;
 	struct profile *profile;
 	struct stacks *stacks;
+	struct python_cache *cache;
 	struct memory_meter *meter; /* from allocating_start() on */
 	uint32_t *sites;	    /* by stack id: of the memory; SITE_NONE not told */
 	size_t site_count;
+	struct mappings *mappings;
 	struct map64 *lost_sites;      /* serial -> site of what came with no stack, + 1 */
 	struct allocator_plan **plans; /* each different one, owned */
 	size_t plan_count;
 	struct allocating_target *targets;
-	size_t target_count;
+	uint32_t target_count, target_capacity;
 	struct python_process *templates[ABI_TEMPLATES]; /* owned */
 	uint64_t start_ns;
 	uint64_t ticked_ns;
@@ -78,7 +87,10 @@ struct allocating *allocating_new(const struct config *config, struct capture *c
 	allocating->profile = profile;
 	allocating->stacks = stacks_new(watch, profile, config->native);
 	allocating->lost_sites = map64_new();
-	if (!allocating->stacks || !allocating->lost_sites) {
+	allocating->cache = python_cache_new();
+	allocating->mappings = mappings_new(memory);
+	if (!allocating->stacks || !allocating->lost_sites || !allocating->mappings ||
+	    !allocating->cache) {
 		allocating_free(allocating);
 		return NULL;
 	}
@@ -95,12 +107,16 @@ void allocating_free(struct allocating *allocating)
 	if (!allocating)
 		return;
 	stacks_free(allocating->stacks);
+	python_cache_free(allocating->cache);
 	memory_meter_free(allocating->meter);
 	map64_free(allocating->lost_sites);
+	mappings_free(allocating->mappings);
 	for (size_t i = 0; i < allocating->plan_count; i++)
 		free(allocating->plans[i]);
 	for (size_t i = 0; i < ABI_TEMPLATES; i++)
 		free(allocating->templates[i]);
+	for (size_t i = 0; i < allocating->target_count; i++)
+		free(allocating->targets[i].python);
 	free(allocating->plans);
 	free(allocating->targets);
 	free(allocating->sites);
@@ -147,44 +163,66 @@ static struct allocating_target *target_of(struct allocating *allocating, pid_t 
 	return NULL;
 }
 
-static int target_attach(struct allocating *allocating, pid_t pid, struct allocator_plan *plan)
+/* NULL: out of memory. Good until the next one. */
+static struct allocating_target *target_new(struct allocating *allocating, pid_t pid)
 {
-	struct allocating_target *targets;
-	int error = capture_memory_attach(allocating->capture, pid, plan);
+	struct allocating_target *target;
 
-	if (error)
-		return error;
-	targets = reallocarray(allocating->targets, allocating->target_count + 1, sizeof(*targets));
-	if (!targets)
-		return -ENOMEM;
-	allocating->targets = targets;
-	targets[allocating->target_count++] =
-		(struct allocating_target){ .pid = pid, .plan = plan };
-	return 0;
+	if (GROW(allocating->targets, allocating->target_capacity, allocating->target_count))
+		return NULL;
+	target = &allocating->targets[allocating->target_count++];
+	*target = (struct allocating_target){ .pid = pid };
+	return target;
+}
+
+static int target_attach(struct allocating *allocating, struct allocating_target *target,
+			 struct allocator_plan *plan)
+{
+	int error = capture_memory_attach(allocating->capture, target->pid, plan);
+
+	if (!error)
+		target->plan = plan;
+	return error;
+}
+
+/* Another that runs what `plan` was made for. */
+static int target_attach_like(struct allocating *allocating, pid_t pid, struct allocator_plan *plan)
+{
+	struct allocating_target *target = target_new(allocating, pid);
+
+	return target ? target_attach(allocating, target, plan) : -ENOMEM;
 }
 
 /* Adds CPython's own allocator to the plan where its functions are called; says what is not seen. */
 static void objects_plan(struct allocating *allocating, const struct python_process *python,
-			 struct allocator_plan *plan)
+			 struct allocating_target *target, struct allocator_plan *plan)
 {
 	char reason[256];
-	bool needed;
+	bool needed = false;
+	int error;
 
-	if (!allocating->config->objects ||
-	    !allocator_plan_objects(python, plan, &needed, reason, sizeof(reason)))
+	if (!allocating->config->objects)
 		return;
+	error = allocator_plan_objects(python, plan, &needed, reason, sizeof(reason));
+	if (!error) {
+		target->coverage = MEMORY_COVERAGE_WHOLE;
+		return;
+	}
+	target->coverage = error == -ENOTSUP ? MEMORY_COVERAGE_INLINED : MEMORY_COVERAGE_UNKNOWN;
+	target->note = profile_string(allocating->profile, reason);
 	log_warn("pid %d: single objects are not seen: %s", python->pid, reason);
 }
 
 static int plan_make(struct allocating *allocating, const struct python_process *python,
-		     struct allocator_plan **out, char *reason, size_t reason_size)
+		     struct allocating_target *target, struct allocator_plan **out, char *reason,
+		     size_t reason_size)
 {
 	struct allocator_plan plan;
 	int error = allocator_plan_make(python, &plan, reason, reason_size);
 
 	if (error)
 		return error;
-	objects_plan(allocating, python, &plan);
+	objects_plan(allocating, python, target, &plan);
 	*out = plan_keep(allocating, &plan);
 	if (*out)
 		return 0;
@@ -223,14 +261,20 @@ static int template_keep(struct allocating *allocating, const struct python_proc
 
 int allocating_prepare(struct allocating *allocating, struct python_process *python, pid_t pid)
 {
+	struct allocating_target *target = target_new(allocating, pid);
 	struct allocator_plan *plan;
 	char reason[256];
-	int error = plan_make(allocating, python, &plan, reason, sizeof(reason));
+	int error;
 
+	if (!target)
+		return -ENOMEM;
+	error = plan_make(allocating, python, target, &plan, reason, sizeof(reason));
 	if (!error)
 		error = template_keep(allocating, python);
 	if (!error)
-		error = target_attach(allocating, pid, plan);
+		error = target_attach(allocating, target, plan);
+	if (error)
+		allocating->target_count--;
 	return error;
 }
 
@@ -239,9 +283,34 @@ static const char *way_name(const struct allocating *allocating)
 	return allocating->config->objects ? "object" : "malloc";
 }
 
+static void target_describe(struct allocating *allocating, struct allocating_target *target,
+			    const struct python_process *python)
+{
+	if (target->python)
+		return;
+	target->python = malloc(sizeof(*python));
+	if (!target->python)
+		return;
+	*target->python = *python;
+	if (allocating->config->objects)
+		pools_report(python, &target->pools_start);
+}
+
+static const char *target_refuse(struct allocating *allocating, struct allocating_target *target,
+				 const struct python_process *python, const char *reason)
+{
+	target->refusal = profile_string(allocating->profile, reason);
+	snprintf(allocating->refusal, sizeof(allocating->refusal),
+		 "pid %d: CPython %s: its allocations cannot be seen: %s", python->pid,
+		 python->version, reason);
+	log_warn("%s", allocating->refusal);
+	return NULL;
+}
+
 static const char *on_target(void *arg, struct python_process *python)
 {
 	struct allocating *allocating = arg;
+	struct allocating_target *target = target_of(allocating, python->pid);
 	struct allocator_plan *plan;
 	char reason[256];
 	int error;
@@ -249,25 +318,26 @@ static const char *on_target(void *arg, struct python_process *python)
 	python->target.flags |= PYTHON_TARGET_MEMORY;
 	if (deaths_see(allocating, python))
 		python->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
-	if (target_of(allocating, python->pid))
+	if (target) {
+		target_describe(allocating, target, python);
 		return way_name(allocating);
-	error = plan_make(allocating, python, &plan, reason, sizeof(reason));
+	}
+	target = target_new(allocating, python->pid);
+	if (!target)
+		return NULL;
+	error = plan_make(allocating, python, target, &plan, reason, sizeof(reason));
 	if (!error) {
-		error = target_attach(allocating, python->pid, plan);
+		error = target_attach(allocating, target, plan);
 		if (error)
 			snprintf(reason, sizeof(reason), "its probes cannot be put in: %s",
 				 strerror(-error));
 	}
-	if (!error) {
-		if (allocating->found)
-			allocating->profile->partial[DROP_MEMORY_TOO_EARLY]++;
-		return way_name(allocating);
-	}
-	snprintf(allocating->refusal, sizeof(allocating->refusal),
-		 "pid %d: CPython %s: its allocations cannot be seen: %s", python->pid,
-		 python->version, reason);
-	log_warn("%s", allocating->refusal);
-	return NULL;
+	if (error)
+		return target_refuse(allocating, target, python, reason);
+	if (allocating->found)
+		allocating->profile->partial[DROP_MEMORY_TOO_EARLY]++;
+	target_describe(allocating, target, python);
+	return way_name(allocating);
 }
 
 /* ---- stacks ---- */
@@ -371,6 +441,12 @@ static int on_memory(struct allocating *allocating, const struct record_memory *
 	case MEMORY_FAILED:
 		memory_meter_failed(allocating->meter, site);
 		return 0;
+	case MEMORY_MAPPED:
+		return mappings_mapped(allocating->mappings, header->serial, site, record->address,
+				       record->size, record->detail);
+	case MEMORY_UNMAPPED:
+		return mappings_unmapped(allocating->mappings, header->serial, record->address,
+					 record->size);
 	default:
 		return 0;
 	}
@@ -384,7 +460,9 @@ static int on_fork(struct allocating *allocating, const struct record_process *r
 
 	if (!parent || !record->header.serial || target_of(allocating, record->header.pid))
 		return 0;
-	error = target_attach(allocating, record->header.pid, parent->plan);
+	if (!parent->plan)
+		return 0;
+	error = target_attach_like(allocating, record->header.pid, parent->plan);
 	if (error == -ENOMEM)
 		return error;
 	/* -ESRCH: it has ended already. */
@@ -398,9 +476,10 @@ static int on_found(struct allocating *allocating, const struct record_process *
 					      allocating->templates[record->parent_serial] :
 					      NULL;
 	const struct watched_process *process;
-	char reason[256];
-	struct allocator_plan *plan;
+	struct allocating_target *target;
 	struct python_process found;
+	struct allocator_plan *plan;
+	char reason[256];
 
 	if (!like)
 		return 0;
@@ -409,13 +488,20 @@ static int on_found(struct allocating *allocating, const struct record_process *
 		return -ENOMEM;
 	allocating->profile->processes[process->process].probes =
 		profile_string(allocating->profile, way_name(allocating));
-	if (target_of(allocating, record->header.pid))
+	target = target_of(allocating, record->header.pid);
+	if (!target) {
+		allocating->profile->partial[DROP_MEMORY_TOO_EARLY]++;
+		target = target_new(allocating, record->header.pid);
+		if (!target)
+			return -ENOMEM;
+	}
+	/* The same interpreter, but it may lie elsewhere, and use another allocator. */
+	python_inspect(allocating->cache, target->pid, &found);
+	if (found.verdict != PYTHON_KNOWN)
 		return 0;
-	allocating->profile->partial[DROP_MEMORY_TOO_EARLY]++;
-	found = *like;
-	found.pid = record->header.pid;
-	if (!plan_make(allocating, &found, &plan, reason, sizeof(reason)))
-		target_attach(allocating, found.pid, plan);
+	if (!target->plan && !plan_make(allocating, &found, target, &plan, reason, sizeof(reason)))
+		target_attach(allocating, target, plan);
+	target_describe(allocating, target, &found);
 	return 0;
 }
 
@@ -486,14 +572,81 @@ static int on_alive(void *arg, const struct memory_block_key *key, const struct 
 				  memory_block_size(block));
 }
 
+/* The row of the profile for the last process of that number. PROFILE_NONE: it never became a target. */
+static uint32_t process_of(const struct allocating *allocating, pid_t pid)
+{
+	const struct profile *profile = allocating->profile;
+
+	for (uint32_t i = profile->process_count; i-- > 0;) {
+		if (profile->processes[i].pid == (uint32_t)pid)
+			return i;
+	}
+	return PROFILE_NONE;
+}
+
+/* Which mappings are pymalloc's own: of a process that still lives, by its own list. */
+static void arenas_tell(struct allocating *allocating, const struct python_process *python,
+			uint32_t serial)
+{
+	uint64_t *addresses = calloc(ARENAS_MAX, sizeof(*addresses));
+	size_t count;
+
+	if (addresses && !pools_arenas(python, addresses, ARENAS_MAX, &count))
+		mappings_arenas(allocating->mappings, serial, addresses, count);
+	free(addresses);
+}
+
+/* Of a CPython of that version (Include/internal/pycore_obmalloc.h, Objects/obmalloc.c). */
+static uint64_t arena_bytes(const struct allocating *allocating, uint32_t serial)
+{
+	const struct watched_process *process = watch_process(allocating->watch, serial);
+
+	return process && process->minor < 10 ? 256 << 10 : 1 << 20;
+}
+
+static int target_finish(struct allocating *allocating, const struct allocating_target *target)
+{
+	uint32_t process = process_of(allocating, target->pid), serial;
+	struct memory_process *row;
+
+	if (process == PROFILE_NONE)
+		return 0;
+	row = memory_process_of(allocating->profile->memory, process);
+	if (!row)
+		return -ENOMEM;
+	serial = allocating->profile->processes[process].serial;
+	row->watched = target->plan;
+	row->refusal = target->refusal;
+	row->note = target->note;
+	row->coverage = target->coverage;
+	row->coverage_share = -1;
+	if (target->plan)
+		row->allocator = profile_string(allocating->profile, target->plan->name);
+	row->pools_start = target->pools_start;
+	if (!target->ended && target->python) {
+		arenas_tell(allocating, target->python, serial);
+		if (allocating->config->objects)
+			pools_report(target->python, &row->pools_end);
+	} else
+		mappings_arenas_like(allocating->mappings, serial, arena_bytes(allocating, serial));
+	row->mapped_bytes = mappings_bytes(allocating->mappings, serial);
+	return 0;
+}
+
 int allocating_finish(struct allocating *allocating, uint64_t end_ns)
 {
+	struct memory *memory = allocating->profile->memory;
 	int error = capture_memory_blocks(allocating->capture, on_alive, allocating);
 
+	for (uint32_t i = 0; i < allocating->target_count && !error; i++)
+		error = target_finish(allocating, &allocating->targets[i]);
+	if (error)
+		return error;
+	mappings_finish(allocating->mappings);
+	error = memory_meter_finish(allocating->meter, end_ns);
 	if (!error)
-		error = memory_meter_finish(allocating->meter, end_ns);
+		error = memory_sum_processes(memory, allocating->profile);
 	if (!error)
-		error = memory_to_stacks(allocating->profile->memory, allocating->profile,
-					 allocating->profile->memory->view);
+		error = memory_to_stacks(memory, allocating->profile, memory->view);
 	return error;
 }

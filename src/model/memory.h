@@ -30,7 +30,8 @@ enum memory_view {
 	MEMORY_VIEW_TEMPORARY,
 	MEMORY_VIEW_RESIDENT, /* --rss: made resident, and resident at the end */
 	MEMORY_VIEW_FAULTED,  /* --rss: made resident, however often */
-	MEMORY_VIEW_MAPPED,   /* by mmap() and its like, and not unmapped */
+	MEMORY_VIEW_MAPPED,   /* by mmap() and its like, and not unmapped; arenas apart */
+	MEMORY_VIEW_ARENAS,   /* of pymalloc, taken while watched and not given back */
 	MEMORY_VIEW_COUNT
 };
 

@@ -176,6 +176,8 @@ static const char *flamegraph_blocks(enum memory_view view)
 		return "page faults";
 	case MEMORY_VIEW_MAPPED:
 		return "mappings";
+	case MEMORY_VIEW_ARENAS:
+		return "arenas";
 	default:
 		return "blocks";
 	}
