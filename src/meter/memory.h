@@ -58,11 +58,13 @@ int memory_meter_tick(struct memory_meter *meter, uint64_t time_ns, uint64_t res
 struct memory_amount memory_meter_live(const struct memory_meter *meter);
 
 /*
- * No more events. Then, for each block that is alive by the kernel's own list, memory_meter_alive();
- * then memory_meter_finish(), which puts right what lost records had left wrong (live amounts are those
- * of the list) and derives peaks, ages, survivors and trends. Ages are those at the latest time
- * that was told before the first memory_meter_alive(): a tick at the end of the run makes them exact.
+ * The end, in this order: memory_meter_end(), no more events, the run ended at end_ns. For each block
+ * that is alive by the kernel's own list, memory_meter_alive(); 0 or -ENOMEM. memory_meter_finish(),
+ * once, puts right what lost records had left wrong (live amounts are those of the list) and derives
+ * sums, peaks, ages, survivors and trends; 0 or -ENOMEM. Where memory_meter_end() is left out, the run
+ * ended with the latest event or tick.
  */
+void memory_meter_end(struct memory_meter *meter, uint64_t end_ns);
 int memory_meter_alive(struct memory_meter *meter, uint32_t site, uint64_t born_ns, uint64_t size);
 int memory_meter_finish(struct memory_meter *meter, uint64_t end_ns);
 

@@ -18,15 +18,15 @@ static const uint64_t AGE_ENDS_NS[MEMORY_AGES - 1] = {
 	600000000000ull,
 };
 
-/* The end is now: where the run's halves meet, and how old things are, no longer moves. */
-static void meter_close(struct memory_meter *meter)
+/* From here on where the run's halves meet, and how old things are, no longer moves. */
+void memory_meter_end(struct memory_meter *meter, uint64_t end_ns)
 {
-	uint64_t span_ns;
+	uint64_t end = meter_since_start(meter, end_ns), span_ns;
 
-	if (meter->closed)
+	if (meter->ended)
 		return;
-	meter->closed = true;
-	meter->end_ns = meter->latest_ns;
+	meter->ended = true;
+	meter->end_ns = end > meter->latest_ns ? end : meter->latest_ns;
 	meter_span(meter, meter->end_ns);
 	/* Births are known by spans: the end of a span that is nearest the middle. */
 	span_ns = 1ull << meter->span_shift;
@@ -60,7 +60,7 @@ int memory_meter_alive(struct memory_meter *meter, uint32_t index, uint64_t born
 	unsigned int which = 0;
 	double variance;
 
-	meter_close(meter);
+	memory_meter_end(meter, 0);
 	if (meter_alive_reach(meter, index + 1))
 		return -ENOMEM;
 	alive = &meter->alive[index];
@@ -68,7 +68,8 @@ int memory_meter_alive(struct memory_meter *meter, uint32_t index, uint64_t born
 	meter_amount_add(&alive->live, &amount);
 	alive->variance += variance;
 	end = meter_site_end(meter, index);
-	age = end > born ? end - born : 0;
+	born = born < end ? born : end;
+	age = end - born;
 	while (which < MEMORY_AGES - 1 && age >= AGE_ENDS_NS[which])
 		which++;
 	meter_amount_add(&alive->ages[which], &amount);
@@ -213,11 +214,8 @@ static void meter_raise_peak(struct memory_meter *meter)
 int memory_meter_finish(struct memory_meter *meter, uint64_t end_ns)
 {
 	struct memory *memory = meter->memory;
-	uint64_t end = meter_since_start(meter, end_ns);
 
-	if (!meter->closed && end > meter->latest_ns)
-		meter->latest_ns = end;
-	meter_close(meter);
+	memory_meter_end(meter, end_ns);
 	if (meter_sites_reach(meter, memory->site_count) ||
 	    meter_alive_reach(meter, memory->site_count))
 		return -ENOMEM;

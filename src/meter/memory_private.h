@@ -58,9 +58,10 @@ struct memory_meter {
 	uint64_t peak_number;
 	uint64_t peak_ns; /* since the start */
 
-	/* The end: from the first memory_meter_alive() on. */
-	bool closed;
-	uint64_t latest_ns;	   /* told so far, since the start */
+	uint64_t latest_ns; /* told so far, since the start */
+
+	/* From memory_meter_end() on. */
+	bool ended;
 	uint64_t end_ns;	   /* since the start */
 	uint32_t half_span;	   /* the run's first half is what is before this span */
 	struct meter_alive *alive; /* by site */
