@@ -253,6 +253,11 @@ int config_parse(int argc, char *const *argv, const struct config_host *host, st
 		if (err)
 			return err;
 	}
+	if (config->command == COMMAND_HEAP) {
+		err = config_check_heap(&parse);
+		if (err)
+			return err;
+	}
 	err = config_check_reports(&parse);
 	if (err)
 		return err;

@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "cli/commands.h"
 #include "model/call_rollup.h"
+#include "model/census.h"
 #include "model/memory_rollup.h"
 #include "model/rollup.h"
 
@@ -39,6 +40,16 @@ struct config_host {
 struct config_report {
 	const char *format; /* a name renderer_find() knows; list and doctor: "table" or "json" */
 	const char *path;   /* NULL: standard output */
+};
+
+/* Of `heap`. */
+struct config_heap {
+	const char *diff;      /* file of an earlier census; NULL: none */
+	const char *referrers; /* a type, or 0x...; NULL: not asked */
+	const char *path;
+	bool retained;
+	uint32_t freeze_ms; /* 0: the process is never stopped */
+	enum census_sort sort;
 };
 
 /* Strings are borrowed from argv, arrays are owned. */
@@ -76,6 +87,8 @@ struct config {
 	enum memory_view show;
 	bool show_given;     /* by --show itself */
 	uint64_t max_blocks; /* live blocks to have room for; 0: by the machine's memory */
+
+	struct config_heap heap;
 
 	struct config_report *reports; /* at least one; at most one goes to standard output */
 	size_t report_count;

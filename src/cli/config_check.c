@@ -7,8 +7,7 @@
 #include "render/render.h"
 
 /* Promised by the contract; refused by name as long as renderer_find() does not know them. */
-static const char *const formats_later[] = { "speedscope", "pprof", "perfetto", "chrometrace",
-					     "csv" };
+static const char *const formats_later[] = { "speedscope", "perfetto", "chrometrace", "csv" };
 
 int config_check_target(struct parse *parse)
 {
@@ -201,6 +200,8 @@ static int check_format(struct parse *parse, const struct config_report *report)
 	const char *format = report->format;
 	const struct renderer *renderer;
 
+	if (parse->config->command == COMMAND_HEAP)
+		return config_check_heap_format(parse, format);
 	if (parse->config->command != COMMAND_PROFILE) {
 		if (!strcmp(format, "table") || !strcmp(format, "json"))
 			return 0;

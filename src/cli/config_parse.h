@@ -41,6 +41,12 @@ int config_apply_memory_value(struct parse *parse, enum option_id id, const char
 int config_apply_memory_sort(struct parse *parse);
 int config_check_memory(struct parse *parse);
 
+/* config_heap.c: the options of `heap` */
+int config_apply_heap_value(struct parse *parse, enum option_id id, const char *text);
+int config_check_heap(struct parse *parse);
+/* Whether `heap` writes this format, given what it was asked for; refused otherwise. */
+int config_check_heap_format(struct parse *parse, const char *format);
+
 /* config_check.c: what only the whole command line can tell. */
 int config_check_modes(struct parse *parse);
 int config_check_target(struct parse *parse);

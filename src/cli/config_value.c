@@ -356,6 +356,9 @@ int config_apply_flag(struct parse *parse, enum option_id id)
 	case OPTION_DUTY:
 		config->duty = true;
 		return 0;
+	case OPTION_RETAINED:
+		config->heap.retained = true;
+		return 0;
 	case OPTION_LEAKS:
 		config->leaks = true;
 		return 0;
@@ -392,6 +395,7 @@ int config_apply_value(struct parse *parse, enum option_id id, const char *text)
 	parse->given |= 1ull << id;
 	switch (id) {
 	case OPTION_PID:
+	case OPTION_HEAP_PID:
 		return set_pids(parse, text);
 	case OPTION_CGROUP:
 		return set_cgroup(parse, text);
@@ -412,6 +416,11 @@ int config_apply_value(struct parse *parse, enum option_id id, const char *text)
 	case OPTION_MIN_SIZE:
 	case OPTION_MAX_BLOCKS:
 		return config_apply_memory_value(parse, id, text);
+	case OPTION_FREEZE:
+	case OPTION_DIFF:
+	case OPTION_REFERRERS:
+	case OPTION_PATH:
+		return config_apply_heap_value(parse, id, text);
 	case OPTION_FORMAT:
 		return set_format(parse, text);
 	case OPTION_OUTPUT:
@@ -421,9 +430,11 @@ int config_apply_value(struct parse *parse, enum option_id id, const char *text)
 	case OPTION_BY:
 		return set_by(parse, text);
 	case OPTION_SORT:
+	case OPTION_HEAP_SORT:
 		parse->sort = text;
 		return 0;
 	case OPTION_LIMIT:
+	case OPTION_HEAP_LIMIT:
 		return set_limit(parse, text);
 	case OPTION_RECORD:
 		buffer_string(parse->message, "--record is not built yet in this version");

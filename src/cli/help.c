@@ -45,6 +45,10 @@ static const char *const help_intro[COMMAND_COUNT] = {
 	[COMMAND_DOCTOR] =
 		"What this kernel and this user allow: each line ok, degraded or missing, and\n"
 		"what to do about it. Exit status 4 when something needed is missing.\n",
+	[COMMAND_HEAP] =
+		"Which objects a running CPython process has now: how many of each type and how\n"
+		"large, the largest of them, how full pymalloc's arenas are. Its memory is only\n"
+		"read; nothing runs in it, and it is not stopped unless --freeze asks for it.\n",
 };
 
 static const char *const help_examples[COMMAND_COUNT] = {
@@ -66,6 +70,12 @@ static const char *const help_examples[COMMAND_COUNT] = {
 			 "  pybpfprof list -f json | jq '.[] | select(.supported) | .pid'\n",
 	[COMMAND_DOCTOR] = "  sudo pybpfprof doctor\n"
 			   "  pybpfprof doctor -f json\n",
+	[COMMAND_HEAP] =
+		"  pybpfprof heap -p 4242                what there is, by type\n"
+		"  pybpfprof heap -p 4242 -f json -o before.json\n"
+		"  pybpfprof heap -p 4242 --diff before.json     what grew since\n"
+		"  pybpfprof heap -p 4242 --path app.models.Row  what holds them\n"
+		"  pybpfprof heap -p 4242 --path 0x7f2a11c0 -f dot | dot -Tsvg > held.svg\n",
 };
 
 static const char *const help_group_titles[] = {
@@ -122,7 +132,9 @@ static void append_option(struct buffer *out, const struct option_entry *option,
 	char name[64];
 
 	if (command != COMMAND_PROFILE && option->id == OPTION_FORMAT)
-		words = "table (default) or json";
+		words = command == COMMAND_HEAP ?
+				"table (default), json; of --referrers and --path also dot" :
+				"table (default) or json";
 	if (command != COMMAND_PROFILE && option->id == OPTION_OUTPUT)
 		words = "write it there (default -, standard output)";
 	snprintf(name, sizeof(name), "  %c%c%s--%s%s%s", option->letter ? '-' : ' ',

@@ -6,6 +6,7 @@
 
 enum {
 	ON_PROFILE = 1 << COMMAND_PROFILE,
+	ON_HEAP = 1 << COMMAND_HEAP,
 	ON_ALL = (1 << COMMAND_COUNT) - 1,
 	WORD_LENGTH_MAX = 32, /* longer words are not mistyped ones of ours */
 };

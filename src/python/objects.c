@@ -69,12 +69,15 @@ const struct python_process *objects_process(const struct objects *objects)
 	return &objects->python;
 }
 
-/* From 3.12 on the count has 32 bits, and flags or nothing above them. */
+/*
+ * A free block still has its last object's type, but where the count was, a pointer to the next free one
+ * or nothing. Counts are below 2^32; 3.14 and later have an overflow, which is 0, and flags above.
+ */
 static bool refcount_is_plausible(const struct objects *objects, uint64_t word)
 {
-	if (objects->layout.minor >= 12)
-		return (uint32_t)word != 0;
-	return word != 0 && word < 1ULL << 48;
+	if (objects->layout.minor >= 14)
+		return (uint32_t)word != 0 && !(word >> 32 & 0xffff);
+	return word != 0 && word <= UINT32_MAX;
 }
 
 bool objects_inspect(struct objects *objects, uint64_t address, struct object *out)

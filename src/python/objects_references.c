@@ -313,7 +313,11 @@ int objects_frame_references(struct objects *objects, uint64_t frame, reference_
 		top = top >= first ? (top - first) / 8 : slots;
 	else
 		top = (int32_t)top >= 0 ? (uint32_t)top : slots;
-	stop = words_out(&walk, frame, layout->frame_ip / 8, REFERENCE_FIELD, 0, 8);
+	/* Its globals and builtins are the function's, which it has. */
+	stop = fields_out(&walk, frame, 0, layout->frame_globals, layout->frame_back);
+	if (!stop)
+		stop = fields_out(&walk, frame, layout->frame_globals + 16ull, layout->frame_ip,
+				  layout->frame_back);
 	if (stop)
 		return stop;
 	return words_out(&walk, first, top < slots ? top : slots, REFERENCE_LOCAL, 0, 1);

@@ -7,6 +7,7 @@
 
 enum {
 	INT_DIGIT_BYTES = 4,
+	UNCHECKED_BYTES = 1 << 16,
 	INT_ONE_DIGIT_FROM = 11, /* from 3.11 on, 0 has a digit, too */
 
 };
@@ -298,13 +299,24 @@ static uint64_t front_bytes(struct objects *objects, const struct object *object
 	return bytes;
 }
 
+/* Whether what follows the object's head can all be there: its end is. */
+static bool is_mapped(struct objects *objects, const struct object *object,
+		      const struct object_type *type)
+{
+	uint64_t bytes = plain_bytes(objects, object, type);
+	uint8_t last;
+
+	return bytes <= UNCHECKED_BYTES ||
+	       !objects_memory_read(objects->memory, object->address + bytes - 1, &last, 1);
+}
+
 uint64_t objects_size(struct objects *objects, const struct object *object)
 {
 	const struct object_type *type = &objects->types[object->type];
 	uint64_t bytes = own_bytes(objects, object, type);
 
-	/* Torn or forged: no process has so much. */
-	if (bytes > OBJECT_MAX_BYTES)
+	/* Torn or forged: no process has so much, or it does not lie there. */
+	if (bytes > OBJECT_MAX_BYTES || !is_mapped(objects, object, type))
 		bytes = type->basic_bytes;
 	return bytes + front_bytes(objects, object, type);
 }
