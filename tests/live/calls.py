@@ -142,7 +142,7 @@ class CallsTest(live.LiveTest):
         return self.parse(run, mode, may_lose)
 
     def calls_of_command(self, *command, mode="time", options=(), returncode=0, may_lose=False,
-                         timeout_s=40, name="calls.json"):
+                         timeout_s=live.RUN_TIMEOUT_S, name="calls.json"):
         """The report goes to a file; the command's output is its own."""
         run = self.run_pybpfprof("--mode", mode, "-f", "json", "-o", name, *options, "--", *command,
                                  returncode=returncode, env=self.env, timeout_s=timeout_s)
@@ -158,18 +158,7 @@ class CallsTest(live.LiveTest):
         return calls
 
     def start_calls(self, *args, mode="time", budget="none"):
-        """Started, and with its probes in place as far as can be told from outside."""
-        process = self.popen("--mode", mode, "--max-overhead", budget, "-f", "json", *args)
-        deadline = time.monotonic() + 10
-        count, since = 0, time.monotonic()
-        while time.monotonic() < deadline and process.poll() is None:
-            now = self.count_probes(process.pid)
-            if now != count:
-                count, since = now, time.monotonic()
-            if count and time.monotonic() - since > 0.5:
-                return process
-            time.sleep(0.05)
-        self.fail("pybpfprof does not start: %s" % self.collect(process, 5).stderr)
+        return self.start_pybpfprof("--mode", mode, "--max-overhead", budget, "-f", "json", *args)
 
     @staticmethod
     def count_probes(pid):

@@ -18,7 +18,7 @@ import live
 
 RENDER_TESTS = os.path.join(live.ROOT, "build", "unit", "render")
 CHROMIUM = shutil.which("chromium")
-ANSWER_TIMEOUT_S = 40
+ANSWER_TIMEOUT_S = 120
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--remote-debugging-pipe", "--window-size=1000,700"]
@@ -43,7 +43,8 @@ class Browser:
         to_read, self.to_write = os.pipe()
         self.from_read, from_write = os.pipe()
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", 'exec "$0" "$@" 3<&%d 4>&%d' % (to_read, from_write), CHROMIUM,
+            # Not sh: Debian's knows no file descriptors above 9.
+            ["/bin/bash", "-c", 'exec "$0" "$@" 3<&%d 4>&%d' % (to_read, from_write), CHROMIUM,
              *FLAGS, "--user-data-dir=" + self.profile, "about:blank"],
             pass_fds=[to_read, from_write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_read)

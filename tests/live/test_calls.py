@@ -8,7 +8,7 @@ import calls
 import live
 from live import for_each
 
-LONG_S = 60 if os.environ.get("LONG") else 10
+LONG_S = 60 if os.environ.get("LONG") else 4
 
 
 def few_pythons():
@@ -27,7 +27,7 @@ def by_hand(python):
 
 
 class ExactTest(calls.CallsTest):
-    timeout_s = LONG_S + 60
+    timeout_s = LONG_S + 120
 
     @for_each(live.pythons)
     def test_counts(self, python):
@@ -120,11 +120,12 @@ class ExactTest(calls.CallsTest):
         self.calls_of_command(*python.command("-c", "import os; os.kill(os.getpid(), 9)"),
                               returncode=137)
 
+    @live.alone
     @for_each(few_pythons)
     def test_nothing_lost_at_full_speed(self, python):
         """LONG=1 makes it a minute."""
         profile = self.calls_of_script(python, "calls_live.py", "fib", LONG_S if python.minor == 11
-                                       else 1, timeout_s=LONG_S + 50)
+                                       else 1, timeout_s=LONG_S + 60)
         self.assertEqual(profile.total("fib"), profile.facts["calls"])
         row = profile.row("fib")
         self.assertEqual(row["calls"] - row["recursive_calls"], profile.facts["runs"])

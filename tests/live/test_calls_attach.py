@@ -95,7 +95,7 @@ class AttachTest(calls.CallsTest):
     def check_steps(self, profile):
         """Each step() calls leaf() three times; the ends of the run may cut one."""
         steps, leaves = profile.total("step"), profile.total("leaf")
-        self.assertGreater(steps, 1000)
+        self.assertGreater(steps, 100)
         self.assertLessEqual(abs(leaves - 3 * steps), 3)
         return steps
 
@@ -118,6 +118,7 @@ class AttachTest(calls.CallsTest):
     def test_killed_while_probed(self, python):
         target = self.start(python, "calls_live.py", "steps")
         process = self.start_calls("-p", target.pid)
+        live.await_cpu(target.pid, 0.3)
         os.kill(target.pid, signal.SIGKILL)
         profile = self.collect_calls(process)
         self.check_steps(profile)
@@ -132,10 +133,11 @@ class AttachTest(calls.CallsTest):
         target.process.send_signal(signal.SIGUSR1)
         target.facts = target._read_word("ready")
         time.sleep(0.8)
+        live.await_cpu(target.pid, 0.2)
         profile = self.stop(process)
         facts = target.finish(self)
         old, new = 50, profile.total("step") - 50
-        self.assertGreater(new, 1000, "the new program was not followed")
+        self.assertGreater(new, 100, "the new program was not followed")
         self.assertLessEqual(new, facts["steps"])
         self.assertLessEqual(abs(profile.total("leaf") - 3 * (old + new)), 3)
         self.assertEqual(profile.total("late", "running"), 1)
@@ -152,14 +154,16 @@ class AttachTest(calls.CallsTest):
         after = self.shortest_ask(target)
         target.finish(self)
         self.assertGreater(during, 1.5 * before, "were there any probes?")
-        self.assertLess(after, 1.3 * before)
+        self.assertLess(after, (before + during) / 2, "%s before" % before)
 
     def shortest_ask(self, target):
+        """CPU time, of which other processes take nothing."""
+        clock = live.cpu_clock(target.pid)
         spans_s = []
         for _ in range(5):
-            started_s = time.monotonic()
+            started_s = time.clock_gettime(clock)
             self.ask(target, signal.SIGUSR1)
-            spans_s.append(time.monotonic() - started_s)
+            spans_s.append(time.clock_gettime(clock) - started_s)
         return min(spans_s)
 
 
@@ -230,14 +234,45 @@ class FamilyTest(calls.CallsTest):
         other = next((p for p in live.pythons() if not p.root and p.minor == 9), None)
         if other is None:
             self.skipTest("no other Python outside a chroot")
-        script = self.script(python, "calls_live.py")
-        code = ("import os\ndef before(): pass\nbefore()\n"
-                "os.execv(%r, [%r, '-B', %r, 'fib', '0.2'])" % (other.path, other.path, script))
-        profile = self.calls_of_command(*python.command("-c", code))
-        told = live.json.loads(profile.run.stdout[len("done "):])
+        go = [os.path.join(self.workdir, name) for name in ("first", "second")]
+        code = ("import os, time\ndef before(): pass\nbefore()\nprint('ready', flush=True)\n"
+                "while not os.path.exists(%r): time.sleep(0.01)\n"
+                "os.execv(%r, [%r, '-B', %r, 'fib_when', %r])" % (
+                    go[0], other.path, other.path, self.script(python, "calls_live.py"), go[1]))
+        process = self.popen("--mode", "time", "-f", "json", "-o", "calls.json", "--",
+                             *python.command("-c", code))
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        old_probes = self.count_probes(process.pid)
+        self.touch(go[0])
+        self.await_probes(process, old_probes)
+        self.touch(go[1])
+        run = self.collect(process)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        with open(os.path.join(self.workdir, "calls.json")) as report:
+            run.report = report.read()
+        profile = self.parse(run)
+        told = live.json.loads(run.stdout[len("done "):])
         self.assert_counts(profile, {"before": 1, "fib": told["calls"]})
         self.assertEqual({t["python"] for t in profile.report["targets"]},
                          {python.version, other.version})
+
+    @staticmethod
+    def touch(path):
+        with open(path, "w"):
+            pass
+
+    def await_probes(self, process, old_count):
+        """Until there are more of them, and no others have come for a while."""
+        deadline_s = time.monotonic() + live.START_TIMEOUT_S
+        count, since_s = old_count, time.monotonic()
+        while time.monotonic() < deadline_s and process.poll() is None:
+            now = self.count_probes(process.pid)
+            if now != count:
+                count, since_s = now, time.monotonic()
+            if count > old_count and time.monotonic() - since_s > 0.7:
+                return
+            time.sleep(0.02)
+        self.fail("no probes for the new program: %s" % self.collect(process, 5).stderr)
 
     def test_multiprocessing(self):
         """Children of a pool, forked and spawned: each of the 20 items is one call somewhere."""

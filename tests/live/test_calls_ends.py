@@ -32,7 +32,6 @@ class EndsTest(calls.CallsTest):
     def run_text(self, text, *options):
         return self.calls_of_command(live.host_python().path, "-c", text, options=options)
 
-    @live.measures
     def test_many_sleeps_in_one_call_are_no_cpu_time(self):
         row = self.run_text(NAP).row("nap")
         self.assertLess(row["cpu_self_ns"], 0.1 * row["self_ns"])

@@ -33,6 +33,7 @@ class CommandTest(live.LiveTest):
         profile = self.check_first(run, "out.json")
         self.assertIn(python.version, {t["python"] for t in profile.report["targets"]})
 
+    @timing
     def test_script_by_its_shebang(self):
         script = self.script(live.host_python(), "first.py")
         os.chmod(script, 0o755)
@@ -40,7 +41,6 @@ class CommandTest(live.LiveTest):
                                  "b", returncode=None)
         self.check_first(run, "out.json")
 
-    @live.measures
     def test_below_a_shell(self):
         script = self.script(live.host_python(), "first.py")
         run = self.run_pybpfprof("-r", "1khz", "-f", "json", "-o", "out.json", "--", "sh", "-c",
@@ -76,9 +76,9 @@ class CommandTest(live.LiveTest):
     def check_signal(self, number):
         target = self.start(live.host_python(), "split.py")
         process = self.start_pybpfprof("-p", target.pid, "-r", "1khz", "-f", "json")
-        time.sleep(0.7)
+        live.await_cpu(target.pid, 0.3)
         process.send_signal(number)
-        run = self.collect(process, 10)
+        run = self.collect(process)
         target.finish(self)
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertGreater(run.json["samples"], 100)
@@ -92,12 +92,12 @@ class CommandTest(live.LiveTest):
     def test_second_interrupt_ends_at_once(self):
         target = self.start(live.host_python(), "split.py")
         process = self.start_pybpfprof("-p", target.pid, "-r", "10khz", "-f", "flamegraph")
-        time.sleep(0.5)
+        live.await_cpu(target.pid, 0.3)
         started_s = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
-        self.collect(process, 10)
-        self.assertLess(time.monotonic() - started_s, 2)
+        self.collect(process)
+        self.assertLess(time.monotonic() - started_s, 10)
         target.finish(self)
 
     def test_interrupt_reaches_the_command_once(self):
@@ -106,14 +106,14 @@ class CommandTest(live.LiveTest):
                   "hits = []\n"
                   "signal.signal(signal.SIGINT, lambda *_: hits.append(1))\n"
                   "print('ready', flush=True)\n"
-                  "end = time.monotonic() + 1.5\n"
+                  "end = time.monotonic() + 0.7\n"
                   "while time.monotonic() < end: pass\n"
                   "print(len(hits), flush=True)\n"
                   "sys.exit(3)\n")
         process = self.popen("-o", "out", "--", "python3", "-c", script)
         self.assertEqual(process.stdout.readline(), b"ready\n")
         os.killpg(process.pid, signal.SIGINT)
-        run = self.collect(process, 10)
+        run = self.collect(process)
         self.assertEqual((run.stdout, run.returncode), ("1\n", 3), run.stderr)
         self.assertTrue(os.path.exists(self.workdir + "/out"))
 
@@ -125,7 +125,7 @@ class CommandTest(live.LiveTest):
         process = self.popen("-p", target.pid, "-d", "0.5", "-f", "json", stdout=writer)
         os.close(writer)
         os.close(reader)
-        run = self.collect(process, 15)
+        run = self.collect(process)
         target.finish(self)
         self.assertEqual(run.returncode, 1, run.stderr)
         self.assert_one_line(run, "ipe")
@@ -134,7 +134,7 @@ class CommandTest(live.LiveTest):
         target = self.start(live.host_python(), "split.py")
         pipeline = "%s -p %d -d 0.5 -f json 2>err | head -c 1; echo ${PIPESTATUS[0]}"
         run = subprocess.run(["bash", "-c", pipeline % (live.PYBPFPROF, target.pid)],
-                             stdout=subprocess.PIPE, cwd=self.workdir, timeout=20, text=True)
+                             stdout=subprocess.PIPE, cwd=self.workdir, timeout=60, text=True)
         target.finish(self)
         self.assertIn(run.stdout[1:].strip(), ("0", "1"))  # a short report fits into the pipe
         with open(self.workdir + "/err") as errors:
@@ -176,8 +176,8 @@ class CommandTest(live.LiveTest):
 
     def test_output_that_cannot_be_written(self):
         target = self.start(live.host_python(), "split.py")
-        run = self.run_pybpfprof("-p", target.pid, "-d", "10", "-o", "/no/such/dir/report",
-                                 returncode=1, timeout_s=8)
+        run = self.run_pybpfprof("-p", target.pid, "-d", "100", "-o", "/no/such/dir/report",
+                                 returncode=1)
         target.finish(self)
         self.assert_one_line(run, "/no/such/dir/report", "No such file")
 
@@ -191,10 +191,10 @@ class CommandTest(live.LiveTest):
         if not shutil.which("script"):
             self.skipTest("no script(1) to make a terminal")
         target = self.start(live.host_python(), "split.py")
-        run = subprocess.run(["script", "-qec", "%s -p %d -d 2 -r 1khz -o out"
+        run = subprocess.run(["script", "-qec", "%s -p %d -d 1 -r 1khz -o out"
                               % (live.PYBPFPROF, target.pid), "/dev/null"],
                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=self.workdir,
-                             timeout=20)
+                             timeout=60)
         target.finish(self)
         self.assertEqual(run.returncode, 0, run.stdout)
-        self.assertRegex(run.stdout.decode(), r"1(\.\d+)? ?s\b.*lost")
+        self.assertRegex(run.stdout.decode(), r"0\.\d s of 1\.0 s\b.*lost")

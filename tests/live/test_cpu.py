@@ -13,9 +13,9 @@ class CpuTest(live.LiveTest):
     @for_each(live.pythons)
     def test_split_70_30(self, python):
         target = self.start(python, "split.py")
-        profile = self.profile_target(target, "-r", "1khz", "-d", "4")
+        profile = self.profile_cpu(target, 1.5, "-r", "1khz")
         target.finish(self)
-        self.assertGreater(profile.samples, 500, "hardly any sample of a busy program")
+        self.assertGreater(profile.samples, 1000, "hardly any sample of a busy program")
         self.assert_share(profile, "heavy", 0.7, 2)
         self.assert_share(profile, "light", 0.3, 2)
         self.assert_share(profile, "turn", 1.0, 1, "total")
@@ -42,36 +42,43 @@ class CpuTest(live.LiveTest):
                                      marked_lines("split.py", "turn line " + callee["name"]))
 
     @timing
+    @live.measures
     def test_rate_is_kept(self):
         target = self.start(live.host_python(), "split.py")
-        for rate, expected in (("99", 99), ("1khz", 1000), ("5000", 5000)):
-            profile = self.profile_target(target, "-r", rate, "-d", "2")
+        for rate_hz, duration_s in ((99, 2), (1000, 0.7), (5000, 0.7)):
+            profile = self.profile_target(target, "-r", rate_hz, "-d", duration_s)
             cpu_s = profile.report["targets"][0]["cpu_ns"] / 1e9
-            self.assertGreater(cpu_s, 0.5)
-            self.assertAlmostEqual(profile.samples / cpu_s / expected, 1, delta=0.1)
+            expected = rate_hz * cpu_s
+            self.assertGreater(expected, 20, "the target hardly ran")
+            # Where it shares its CPU, whether a slice has one sample more or less is chance.
+            chance = 3 * expected ** 0.5
+            self.assertLessEqual(abs(profile.samples - expected), 0.05 * expected + chance)
             # Samples stand for CPU time: their sum is what the scheduler says.
-            self.assertAlmostEqual(profile.weight / 1e9 / cpu_s, 1, delta=0.1)
+            self.assertLessEqual(abs(profile.weight / 1e9 / cpu_s - 1), 0.05 + chance / expected)
         target.finish(self)
 
     @for_each(live.one_python_per_version)
-    @live.measures
     def test_line_mode(self, python):
         target = self.start(python, "split.py")
-        run = self.run_pybpfprof("-p", target.pid, "--mode", "line", "-r", "1khz", "-d", "0.7",
-                                 "-f", "json")
+        process = self.start_pybpfprof("-p", target.pid, "--mode", "line", "-r", "1khz", "-f",
+                                       "json")
+        live.await_cpu(target.pid, 0.4)
+        process.send_signal(signal.SIGINT)
+        run = self.collect(process)
         target.finish(self)
         self.assertEqual(run.json["mode"], ["line"])
         lines = collections.Counter()
         for line in run.json["lines"]:
             if line["name"] == "heavy":
                 lines[line["line"]] += line["self"]
-        self.assertEqual(set(lines) - set(marked_lines("split.py", "heavy line")), set())
+        # A frame that has not run an instruction yet is at its function's first line.
+        self.assertEqual(set(lines) - set(marked_lines("split.py", "heavy line")) -
+                         set(marked_lines("split.py", "heavy first")), set())
         self.assertGreaterEqual(len(lines), 1)
 
-    @live.measures
     def test_threads_are_told_apart(self):
         target = self.start(live.host_python(), "threads.py", "busy")
-        profile = self.profile_target(target, "-t", "-r", "1khz", "-d", "2")
+        profile = self.profile_cpu(target, 0.7, "-t", "-r", "1khz")
         target.finish(self)
         threads = {t["tid"]: t for t in profile.report["targets"][0]["threads"]}
         for tid in target.facts["tids"].values():
@@ -79,29 +86,28 @@ class CpuTest(live.LiveTest):
             self.assertGreater(threads[tid]["cpu_ns"], 0)
 
     @for_each(live.one_python_per_version)
-    @live.measures
     def test_busy_threads_share(self, python):
         target = self.start(python, "threads.py", "busy")
-        profile = self.profile_target(target, "-r", "1khz", "-d", "2")
+        profile = self.profile_cpu(target, 1.2, "-r", "1khz")
         target.finish(self)
         self.assert_mostly_whole(profile)
         self.assertEqual(profile.report["unresolved"], 0)
         for name in ("work_0", "work_1", "work_2"):
-            self.assertGreater(profile.share(name, "total"), 0.15)
+            # A third each; by chance somewhat less where the GIL changes hands but seldom.
+            self.assertGreater(profile.share(name, "total"), 0.1)
             for other in ("work_0", "work_1", "work_2"):
                 self.assertNotIn((name, other), profile.edges())
 
     def test_function_filter(self):
         target = self.start(live.host_python(), "split.py")
-        profile = self.profile_target(target, "-F", "*heavy", "-r", "1khz", "-d", "1")
+        profile = self.profile_target(target, "-F", "*heavy", "-r", "1khz", "-d", "0.5")
         target.finish(self)
         self.assertEqual({live.bare(name) for name in profile.names()}, {"heavy"})
 
-    @live.measures
     def test_table(self):
         target = self.start(live.host_python(), "split.py")
-        run = self.run_pybpfprof("-p", target.pid, "-r", "1khz", "-d", "1")
-        limited = self.run_pybpfprof("-p", target.pid, "-r", "1khz", "-d", "1", "-l", "1")
+        run = self.run_pybpfprof("-p", target.pid, "-r", "1khz", "-d", "0.5")
+        limited = self.run_pybpfprof("-p", target.pid, "-r", "1khz", "-d", "0.5", "-l", "1")
         target.finish(self)
         heavy = next(line for line in run.stdout.splitlines() if "heavy" in line)
         self.assertRegex(heavy, r"split\.py")
@@ -113,23 +119,24 @@ class CpuTest(live.LiveTest):
 
     def test_by(self):
         target = self.start(live.host_python(), "split.py")
-        for by, word in (("class", "Worker"), ("module", "split|__main__"), ("line", r"split\.py:\d+"),
-                         ("thread", str(target.pid)), ("process", str(target.pid))):
+        for by, word in (("class", "Worker"), ("module", "split|__main__"),
+                         ("line", r"split\.py:\d+"), ("thread", str(target.pid)),
+                         ("process", str(target.pid))):
             with self.subTest(by=by):
-                run = self.run_pybpfprof("-p", target.pid, "-d", "0.5", "-r", "1khz", "--by", by)
+                run = self.run_pybpfprof("-p", target.pid, "-d", "0.3", "-r", "1khz", "--by", by)
                 self.assertRegex(run.stdout, word)
         target.finish(self)
 
     def test_folded_sums_to_the_samples(self):
         target = self.start(live.host_python(), "split.py")
-        run = self.run_pybpfprof("-p", target.pid, "-d", "1", "-r", "1khz", "-f", "folded")
+        run = self.run_pybpfprof("-p", target.pid, "-d", "0.5", "-r", "1khz", "-f", "folded")
         target.finish(self)
         total = 0
         for line in run.stdout.splitlines():
             match = re.fullmatch(r"(\S.*) (\d+)", line)
             self.assertIsNotNone(match, line)
             total += int(match.group(2))
-        self.assertGreater(total, 100)
+        self.assertGreater(total, 20)
         self.assertRegex(run.stdout, r"(?m)^<module>.*;main.*;Worker\.turn.*;heavy")
 
     def test_several_reports_of_one_run(self):
@@ -149,9 +156,9 @@ class CpuTest(live.LiveTest):
         target = self.start(live.host_python(), "split.py")
         profile = self.profile_target(target, "-d", "700ms")
         target.finish(self)
-        self.assertAlmostEqual(profile.report["duration_ns"] / 1e9, 0.7, delta=0.2)
+        self.assertGreaterEqual(profile.report["duration_ns"], 0.7e9)
+        self.assertLess(profile.report["duration_ns"], 1.2e9)
 
-    @live.measures
     def test_two_targets(self):
         first = self.start(live.host_python(), "split.py")
         second = self.start(live.one_python_per_version()[-1], "threads.py", "churn")

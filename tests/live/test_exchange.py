@@ -48,11 +48,9 @@ print(json.dumps({"rows": rows, "text": text.getvalue()}))
 @functools.lru_cache(maxsize=None)
 def reports():
     """A directory with the reports; it lives as long as this process."""
-    if not os.access(RENDER_TESTS, os.X_OK):
-        subprocess.run(["make", "-s", "-C", live.ROOT, "build/unit/render"], check=True,
-                       timeout=400, stdout=subprocess.DEVNULL)
+    live.build("build/unit/render")
     directory = tempfile.TemporaryDirectory(prefix="pybpfprof-reports-")
-    subprocess.run([RENDER_TESTS, "--filter", "exchange/reports*"], check=True, timeout=60,
+    subprocess.run([RENDER_TESTS, "--filter", "exchange/reports*"], check=True, timeout=120,
                    cwd=live.ROOT, env=dict(os.environ, PYBPFPROF_TEST_REPORTS=directory.name),
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return directory
@@ -73,11 +71,12 @@ def by_way_of_c(rows, place):
 
 
 class ExchangeTest(live.LiveTest):
-    timeout_s = 120
+    timeout_s = 180
+    together = True
 
     def tool(self, *command, **kwargs):
         """Runs a program that must have nothing to complain about; what it prints."""
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
                              cwd=self.workdir, **kwargs)
         self.assertEqual((run.returncode, run.stderr.decode()), (0, ""), command)
         return run.stdout.decode()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The flame graph in a real Chromium: clicks, keys, searches, hostile names."""
+import contextlib
 import time
 import unittest
 
 import chromium
+import live
 
 
 class FlamegraphInChromium(chromium.PageTest):
@@ -160,12 +162,20 @@ class FlamegraphInChromium(chromium.PageTest):
         self.assertIn("<img src=x onerror=\"document.title='pwned'\">&amp;", names)
         self.assertIn(r"\x1b[31m;a;b\x0a\xff\xfe \xe2\x80\xae 12", names)
 
+    def cpu_s(self):
+        """CPU time of all of Chromium, of which other processes take nothing."""
+        total_s = 0
+        for pid in live.descendants(self.browser.process.pid):
+            with contextlib.suppress(OSError):
+                total_s += time.clock_gettime(live.cpu_clock(pid))
+        return total_s
+
     def test_a_hundred_thousand_stacks_are_drawn_in_seconds(self):
         for fragment in ("", "invert=1", "merge=line&search=method_77"):
             with self.subTest(fragment):
-                started_s = time.monotonic()
+                before_s = self.cpu_s()
                 self.browser.open("large.html", fragment)
-                self.assertLess(time.monotonic() - started_s, 20)
+                self.assertLess(self.cpu_s() - before_s, 20)
                 self.assertEqual(self.browser.fact("samples"), "100000")
                 # What is too narrow is culled, and said to be there.
                 self.assertLess(int(self.browser.fact("boxes")), 100000)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import signal
 import threading
 import time
 
@@ -35,7 +36,7 @@ class PeakMemory(threading.Thread):
 
 
 class HostileTest(live.LiveTest):
-    timeout_s = 90
+    timeout_s = 180
 
     def read(self, name):
         with open("%s/%s" % (self.workdir, name), "rb") as report:
@@ -44,11 +45,13 @@ class HostileTest(live.LiveTest):
         return raw.decode("utf-8", "strict")
 
     def watch(self, target, *options):
-        process = self.popen("-p", target.pid, "-r", "2khz", "-d", "2", *options,
-                             "-f", "table", "-o", "table", "-f", "folded", "-o", "folded",
-                             "-f", "flamegraph", "-o", "page", "-f", "json", "-o", "json")
+        process = self.start_pybpfprof("-p", target.pid, "-r", "2khz", *options,
+                                       "-f", "table", "-o", "table", "-f", "folded", "-o", "folded",
+                                       "-f", "flamegraph", "-o", "page", "-f", "json", "-o", "json")
         memory = PeakMemory(process.pid)
-        run = self.collect(process, 30)
+        live.await_cpu(target.pid, 1.2)
+        process.send_signal(signal.SIGINT)
+        run = self.collect(process)
         self.assertEqual((run.returncode, run.stdout), (0, ""), run.stderr)
         self.assertIsNone(RAW.search(run.stderr), run.stderr)
         self.assertGreater(memory.peak_kb, 1000)
@@ -99,10 +102,9 @@ class HostileTest(live.LiveTest):
     @for_each(live.one_python_per_version)
     def test_forged_list_of_threads(self, python):
         target = self.start(python, "hostile.py", "threads")
-        listed = self.run_pybpfprof("list", timeout_s=10)
+        listed = self.run_pybpfprof("list")
         self.assertIn(str(target.pid), listed.stdout)
-        run = self.run_pybpfprof("-p", target.pid, "-d", "0.5", "-f", "json", returncode=None,
-                                 timeout_s=10)
+        run = self.run_pybpfprof("-p", target.pid, "-d", "0.5", "-f", "json", returncode=None)
         target.finish(self)
         self.assertIn(run.returncode, (0, 3))
         if run.returncode:

@@ -2,6 +2,7 @@
 """Which processes are Python: list, doctor, and interpreters in odd places."""
 import os
 import shutil
+import signal
 import struct
 import subprocess
 
@@ -36,14 +37,26 @@ def symbol_empty(path, name):
 
 
 class InspectTest(live.LiveTest):
-    timeout_s = 90
+    timeout_s = 180
+
+    def start_idle(self, pythons):
+        """Stopped, for so many would take the CPUs from whoever looks at them."""
+        targets = [self.start(python, "recursion.py", 2) for python in pythons]
+        for target in targets:
+            target.process.send_signal(signal.SIGSTOP)
+        return targets
+
+    def finish_idle(self, targets):
+        for target in targets:
+            target.process.send_signal(signal.SIGCONT)
+            target.finish(self)
 
     def listed(self):
         run = self.run_pybpfprof("list", "-f", "json")
         return {row["pid"]: row for row in run.json}
 
     def test_list_knows_every_version(self):
-        targets = [self.start(python, "recursion.py", 2) for python in live.pythons()]
+        targets = self.start_idle(live.pythons())
         rows = self.listed()
         table = self.run_pybpfprof("list").stdout.splitlines()
         for target in targets:
@@ -59,8 +72,7 @@ class InspectTest(live.LiveTest):
             line = next(line for line in table if line.split()[:1] == [str(target.pid)])
             self.assertEqual(line.split()[1], target.python.version)
             self.assertIn(plan_of(target.python), line.split())
-        for target in targets:
-            target.finish(self)
+        self.finish_idle(targets)
 
     def test_doctor(self):
         run = self.run_pybpfprof("doctor")
@@ -74,8 +86,7 @@ class InspectTest(live.LiveTest):
                 self.assertTrue(check["fix"], check)
 
     def test_doctor_tells_the_plan_of_each_python(self):
-        targets = [self.start(python, "recursion.py", 2) for python in live.one_python_per_version()
-                   for _ in range(2)]
+        targets = self.start_idle(2 * live.one_python_per_version())
         told = self.run_pybpfprof("doctor", "-f", "json").json["pythons"]
         table = self.run_pybpfprof("doctor").stdout
         for target in targets:
@@ -85,8 +96,7 @@ class InspectTest(live.LiveTest):
             self.assertTrue(all(row["plan_reason"] is None for row in rows), rows)
             self.assertRegex(table, r"(?m)^ok +calls +CPython %s, \d+ processes, .*: %s$" % (
                 target.python.version, plan_of(target.python)))
-        for target in targets:
-            target.finish(self)
+        self.finish_idle(targets)
 
     def test_a_python_without_a_plan_says_why(self):
         """3.9 whose evaluation function is said to have no bytes."""
@@ -114,7 +124,7 @@ class InspectTest(live.LiveTest):
         row = self.listed().get(target.pid)
         self.assertIsNotNone(row)
         self.assertTrue(row["supported"], row)
-        profile = self.profile_target(target, "-r", "1khz", "-d", "1")
+        profile = self.profile_cpu(target, 0.3, "-r", "1khz")
         target.finish(self)
         self.assertGreater(profile.share("heavy"), 0.5)
         self.assertEqual(profile.report["unresolved"], 0)
@@ -187,6 +197,9 @@ class InspectTest(live.LiveTest):
                    *python.command("-B", self.script(python, "split.py"))]
         target = live.Target(self, python, command, name="split.py")
         inner = next(pid for pid in live.descendants(target.pid) if pid != target.pid)
-        profile = self.profile("-p", inner, "-r", "1khz", "-d", "1")
+        process = self.start_pybpfprof("-p", inner, "-r", "1khz", "-f", "json")
+        live.await_cpu(inner, 0.3)
+        process.send_signal(signal.SIGINT)
+        profile = self.collect_profile(process)
         self.assertGreater(profile.share("heavy"), 0.5)
         self.assertEqual([t["pid"] for t in profile.report["targets"]], [inner])

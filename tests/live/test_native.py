@@ -19,7 +19,7 @@ def with_numpy():
 class NativeTest(live.LiveTest):
     def watch(self, python, what, *options):
         target = self.start(python, "native.py", what)
-        profile = self.profile_target(target, "-r", "1khz", "-d", "1", *options)
+        profile = self.profile_cpu(target, 0.5, "-r", "1khz", *options)
         target.finish(self)
         cpu_ms = profile.report["targets"][0]["cpu_ns"] / 1e6
         self.assertGreater(profile.samples, 0.7 * cpu_ms - 10, "CPU time that was not sampled")
@@ -46,7 +46,6 @@ class NativeTest(live.LiveTest):
         return files
 
     @for_each(with_numpy)
-    @live.measures
     def test_numpy(self, python):
         profile = self.watch(python, "numpy", "-n")
         files = self.files_below(profile, python.qualified("numpy.<locals>.np_work"))
@@ -54,7 +53,6 @@ class NativeTest(live.LiveTest):
         self.assertGreater(sorting, 0.9 * profile.weight, files)
 
     @for_each(live.one_python_per_version)
-    @live.measures
     def test_callback_through_c(self, python):
         """sorted() in C calls key() in Python: the C frames lie between the two."""
         profile = self.watch(python, "sort", "-n")
@@ -71,7 +69,6 @@ class NativeTest(live.LiveTest):
                 between += stack["weight"] * bool(kinds)
         self.assertGreater(between, 0.05 * profile.weight)
 
-    @live.measures
     def test_kernel(self):
         profile = self.watch(live.host_python(), "read", "-k")
         kernel = sum(s["weight"] for s in profile.stacks if s["frames"][-1]["kind"] == "kernel")

@@ -9,7 +9,7 @@ import live
 
 class RefusalTest(live.LiveTest):
     def refused(self, returncode, *args, words=()):
-        run = self.run_pybpfprof(*args, returncode=returncode, timeout_s=10)
+        run = self.run_pybpfprof(*args, returncode=returncode)
         self.assert_one_line(run, *words)
         self.assertEqual(run.stdout, "")
 
@@ -78,7 +78,7 @@ class RefusalTest(live.LiveTest):
         shutil.copy(live.PYBPFPROF, program)
         run = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                               program, *map(str, args)], stdin=subprocess.DEVNULL, cwd="/",
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         return live.Run(run.returncode, run.stdout, run.stderr)
 
     def test_not_root(self):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Usage: calls_live.py steps|deep|fib|late|fork [ARG...]
+"""Usage: calls_live.py steps|deep|fib|fib_when|late|fork [ARG...]
 
 steps: step() calls leaf() three times, as fast as it goes, until SIGTERM.
 deep ARG: waits for SIGUSR1 below ARG calls of deep(), each of which then calls leaf() twice.
 fib ARG: fib(16) again and again for ARG seconds, from the start.
+fib_when ARG: the same for 0.2 s, when there is a file ARG.
 late ARG...: becomes the program ARG... at SIGUSR1.
 fork: at SIGUSR1 has a child that calls leaf() 30 times, calls in_parent() 20 times, and ends.
 """
@@ -74,6 +75,12 @@ def fib_for(seconds):
     known.done(calls=runs * FIB_CALLS, runs=runs)
 
 
+def fib_when(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    fib_for(0.2)
+
+
 def late(*command):
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGUSR1})
     known.ready()
@@ -105,7 +112,8 @@ def fork():
 
 
 def main():
-    functions = {"steps": steps, "deep": deep_wait, "fib": fib_for, "late": late, "fork": fork}
+    functions = {"steps": steps, "deep": deep_wait, "fib": fib_for, "fib_when": fib_when,
+                 "late": late, "fork": fork}
     functions[sys.argv[1]](*sys.argv[2:])
 
 

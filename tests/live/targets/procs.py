@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Usage: procs.py fork|pool|exec|short|leave|exit [ARG...].
+"""Usage: procs.py fork|pool|exec|short|leave|exit [ARG...]. Begins at SIGUSR1.
 
-fork: a child forked after half a second burns in child_work(), the parent in parent_work(), 1 s each.
-pool: the same by multiprocessing, start method ARG.
+fork: a child forked after 0.3 s burns in child_work(), the parent in parent_work(), 0.6 s each.
+pool: the same by multiprocessing, start method ARG, and 1 s each.
 exec: the child forked after half a second becomes another Python, ARG..., that burns on its own.
-short: after 0.7 s, a child after the other for 2 s, each burning 30 ms in child_work().
+short: a child after the other for 1.2 s, each burning 30 ms in child_work().
 leave: children with eight threads that all burn outside the GIL when the process is ended.
-exit: burns for a second, then exits with status 7.
+exit: burns for half a second, then exits with status 7.
 """
 import hashlib
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -47,9 +48,9 @@ def wait_child(pid):
 
 
 def fork():
-    parent_work(0.5)
-    child = fork_child(child_work, 1)
-    parent_work(0.5)
+    parent_work(0.3)
+    child = fork_child(child_work, 0.6)
+    parent_work(0.3)
     return {"child": child, "status": wait_child(child)}
 
 
@@ -71,8 +72,7 @@ def exec_(*command):
 
 
 def short():
-    parent_work(0.7)
-    end = time.monotonic() + 2
+    end = time.monotonic() + 1.2
     children = 0
     while time.monotonic() < end:
         wait_child(fork_child(child_work, 0.03))
@@ -92,21 +92,22 @@ def leave_child():
 
 
 def leave():
-    parent_work(0.7)
-    for _ in range(40):
+    for _ in range(20):
         wait_child(fork_child(leave_child))
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {"cpu_s": usage.ru_utime + usage.ru_stime}
 
 
 def exit_():
-    parent_work(1)
+    parent_work(0.5)
     known.done()
     sys.exit(7)
 
 
 def main():
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     known.ready()
+    signal.sigwait({signal.SIGUSR1})
     function = {"fork": fork, "pool": pool, "exec": exec_, "short": short, "leave": leave,
                 "exit": exit_}
     known.done(**function[sys.argv[1]](*sys.argv[2:]))
