@@ -50,6 +50,8 @@ enum {
 	WEAKREF_OBJECT = 16,
 	WEAKREF_PREVIOUS = 40,
 	WEAKREF_NEXT = 48,
+	MODULE_DEFINITION = 24, /* <= 3.14 */
+	DEFINITION_STATE_BYTES = 56,
 	DEQUE_LEFT_BLOCK = 24,
 	DEQUE_LEFT_INDEX = 40,
 	DEQUE_BLOCK_ITEMS = 64,
@@ -102,6 +104,8 @@ struct objects_layout {
 	uint16_t type_bytes, heap_type_bytes;
 	uint16_t heap_type_qualname;
 	uint16_t heap_type_cached_keys;
+	uint16_t module_state;
+	uint16_t module_state_bytes; /* 3.15+, else the module's definition tells */
 	uint16_t tuple_items;
 	uint16_t unicode_bytes; /* PyUnicodeObject: a str in two blocks */
 	uint16_t unicode_utf8_length;

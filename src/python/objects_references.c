@@ -13,6 +13,7 @@ enum {
 	VALUES_MAX = 1 << 16,
 	BLOCKS_MAX = 1 << 24,
 	TYPE_WEAKLIST = 368,
+	STATE_BYTES_MAX = 1 << 16,
 	FRAME_OWNED_BY_FRAME_OBJECT = 2,
 };
 
@@ -416,6 +417,27 @@ static int added_out(const struct walk *walk, const struct object *object,
 	}
 }
 
+/* What C code keeps for a module is not all objects, but those that are it holds. */
+static int module_out(const struct walk *walk, const struct object_type *type, uint64_t address)
+{
+	struct objects *objects = walk->objects;
+	const struct objects_layout *layout = &objects->layout;
+	uint64_t state = objects_word(objects, address + layout->module_state), bytes;
+	int stop = fields_out(walk, address, OBJECT_BYTES, layout->module_state, -1);
+
+	if (!stop)
+		stop = fields_out(walk, address, layout->module_state + 8ull, type->basic_bytes,
+				  type->weaklist_offset);
+	if (layout->module_state_bytes != ABI_NO_OFFSET)
+		bytes = objects_word(objects, address + layout->module_state_bytes);
+	else
+		bytes = objects_word(objects, objects_word(objects, address + MODULE_DEFINITION) +
+						      DEFINITION_STATE_BYTES);
+	if (stop || !state || bytes > STATE_BYTES_MAX)
+		return stop;
+	return fields_out(walk, state, 0, bytes, -1);
+}
+
 static int weakref_out(const struct walk *walk, const struct object_type *type, uint64_t address)
 {
 	int stop = fields_out(walk, address, WEAKREF_OBJECT + 8, WEAKREF_PREVIOUS, -1);
@@ -458,6 +480,9 @@ int objects_references(struct objects *objects, const struct object *object, ref
 		return generator_out(&walk, &type, address);
 	case OBJECT_WEAKREF:
 		stop = weakref_out(&walk, &type, address);
+		return stop ? stop : attributes_out(&walk, &type, address);
+	case OBJECT_MODULE:
+		stop = module_out(&walk, &type, address);
 		return stop ? stop : attributes_out(&walk, &type, address);
 	case OBJECT_ARRAY:
 		return attributes_out(&walk, &type, address);

@@ -8,6 +8,7 @@
 enum {
 	INT_DIGIT_BYTES = 4,
 	UNCHECKED_BYTES = 1 << 16,
+	BYTEARRAY_OF_BYTES_FROM = 15,
 	INT_ONE_DIGIT_FROM = 11, /* from 3.11 on, 0 has a digit, too */
 
 };
@@ -91,6 +92,16 @@ static uint64_t deque_extra(struct objects *objects, uint64_t address)
 			objects_word(objects, address + VAR_SIZE);
 
 	return (used + DEQUE_BLOCK_ITEMS - 1) / DEQUE_BLOCK_ITEMS * DEQUE_BLOCK_BYTES;
+}
+
+/* From 3.15 on the bytes are those of a bytes object, which has a head. */
+static uint64_t bytearray_extra(struct objects *objects, uint64_t address)
+{
+	uint64_t allocated = objects_word(objects, address + BYTEARRAY_ALLOCATED);
+
+	if (allocated && objects->layout.minor >= BYTEARRAY_OF_BYTES_FROM)
+		return allocated + objects->walk.walk.bytes_data + 1;
+	return allocated;
 }
 
 static uint64_t array_extra(struct objects *objects, uint64_t address)
@@ -247,7 +258,7 @@ static uint64_t own_bytes(struct objects *objects, const struct object *object,
 	case OBJECT_INT:
 		return int_bytes(objects, object, type);
 	case OBJECT_BYTEARRAY:
-		return plain + objects_word(objects, address + BYTEARRAY_ALLOCATED);
+		return plain + bytearray_extra(objects, address);
 	case OBJECT_LIST:
 		return plain + 8 * objects_word(objects, address + LIST_ALLOCATED);
 	case OBJECT_DICT:

@@ -35,6 +35,7 @@ static const struct {
 	{ "frozenset", OBJECT_SET, SET_BYTES },
 	{ "collections.deque", OBJECT_DEQUE, DEQUE_LEFT_BLOCK },
 	{ "collections.OrderedDict", OBJECT_ODICT, DICT_BYTES },
+	{ "module", OBJECT_MODULE, 16 },
 	{ "code", OBJECT_CODE, 16 },
 	{ "frame", OBJECT_FRAME, 16 },
 	{ "generator", OBJECT_GENERATOR, 16 },
@@ -259,10 +260,10 @@ static void kind_from_names(struct objects *objects, struct object_type *type)
 static void kind_check(struct object_type *type)
 {
 	static const uint32_t least[] = {
-		[OBJECT_BYTEARRAY] = 56,  [OBJECT_FLOAT] = 24, [OBJECT_COMPLEX] = 32,
-		[OBJECT_SET] = SET_BYTES, [OBJECT_DEQUE] = 80, [OBJECT_ODICT] = ODICT_BYTES,
-		[OBJECT_CODE] = 170,	  [OBJECT_FRAME] = 56, [OBJECT_GENERATOR] = 72,
-		[OBJECT_WEAKREF] = 56,	  [OBJECT_ARRAY] = 56,
+		[OBJECT_BYTEARRAY] = 56,  [OBJECT_FLOAT] = 24,	[OBJECT_COMPLEX] = 32,
+		[OBJECT_SET] = SET_BYTES, [OBJECT_DEQUE] = 80,	[OBJECT_ODICT] = ODICT_BYTES,
+		[OBJECT_CODE] = 170,	  [OBJECT_FRAME] = 56,	[OBJECT_GENERATOR] = 72,
+		[OBJECT_WEAKREF] = 56,	  [OBJECT_MODULE] = 56, [OBJECT_ARRAY] = 56,
 	};
 
 	if (type->kind < sizeof(least) / sizeof(least[0]) &&
