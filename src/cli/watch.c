@@ -88,6 +88,11 @@ const struct watched_process *watch_process(const struct watch *watch, uint32_t 
 	return watched_process_find(&watch->processes, serial);
 }
 
+const struct watched_process *watch_process_at(const struct watch *watch, uint32_t index)
+{
+	return index < watch->processes.count ? &watch->processes.array[index] : NULL;
+}
+
 static struct watched_thread *thread_new(struct watch *watch, struct watched_process *process,
 					 pid_t tid, uint64_t cpu_base_ns, uint64_t start_ns)
 {

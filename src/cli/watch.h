@@ -52,6 +52,11 @@ int watch_event(struct watch *watch, const struct event *event);
 
 /* NULL: no such process. Borrowed until the next call. */
 const struct watched_process *watch_process(const struct watch *watch, uint32_t serial);
+/*
+ * All of them, by index from 0 on, those that have ended some seconds longer; serial 0: none there. NULL:
+ * no more. Borrowed until the next call.
+ */
+const struct watched_process *watch_process_at(const struct watch *watch, uint32_t index);
 /* The profile's thread of a sample, added when new. PROFILE_NONE: out of memory, or no process. */
 uint32_t watch_thread(struct watch *watch, uint32_t serial, pid_t tid, uint64_t now_ns);
 

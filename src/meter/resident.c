@@ -14,6 +14,7 @@ enum {
 };
 
 struct resident_space {
+	uint32_t space;
 	struct page_sites pages;
 	/* Made resident at no known address since, by this site. */
 	uint32_t loose_site;
@@ -71,7 +72,7 @@ static struct resident_space *space_of(struct resident_meter *meter, uint32_t sp
 	if (GROW(meter->spaces, meter->capacity, meter->count))
 		return NULL;
 	found = &meter->spaces[meter->count];
-	*found = (struct resident_space){ .loose_site = PAGE_SITES_NONE };
+	*found = (struct resident_space){ .space = space, .loose_site = PAGE_SITES_NONE };
 	if (page_sites_init(&found->pages, &meter->room))
 		return NULL;
 	slot = map64_slot(meter->by_space, space, NULL);
@@ -170,6 +171,13 @@ uint32_t resident_meter_regions(const struct resident_meter *meter, uint32_t spa
 	return its ? its->pages.count : 0;
 }
 
+static void space_place(struct resident_meter *meter, struct resident_space *place)
+{
+	*place = meter->spaces[meter->count];
+	/* It is there already: no memory is taken. */
+	*map64_slot(meter->by_space, place->space, NULL) = place - meter->spaces;
+}
+
 static void run_count(void *arg, uint64_t page, uint32_t count, uint32_t site)
 {
 	struct memory *memory = arg;
@@ -178,6 +186,20 @@ static void run_count(void *arg, uint64_t page, uint32_t count, uint32_t site)
 	(void)page;
 	amount->blocks += count;
 	amount->bytes += (uint64_t)count << RESIDENT_PAGE_SHIFT;
+}
+
+void resident_meter_ended(struct resident_meter *meter, uint32_t space)
+{
+	struct resident_space *its = space_find(meter, space);
+
+	if (!its)
+		return;
+	page_sites_each(&its->pages, run_count, meter->memory);
+	page_sites_release(&its->pages);
+	map64_remove(meter->by_space, space);
+	/* The last one takes its place. */
+	if (its != &meter->spaces[--meter->count])
+		space_place(meter, its);
 }
 
 void resident_meter_finish(struct resident_meter *meter)

@@ -51,7 +51,9 @@ int resident_meter_look(struct resident_meter *meter, uint32_t space, uint32_t *
 /* The pages of that address space, as far as they are known; 2 MiB each. */
 uint32_t resident_meter_regions(const struct resident_meter *meter, uint32_t space);
 
-/* Fills the sites' MEMORY_VIEW_RESIDENT. Once, after the last look and before sites are summed. */
+/* That process has ended: what it had is MEMORY_VIEW_RESIDENT, and is kept no longer. */
+void resident_meter_ended(struct resident_meter *meter, uint32_t space);
+/* The same for all others. Once, after the last look and before sites are summed. */
 void resident_meter_finish(struct resident_meter *meter);
 /* Some pages could not be told apart, and the site that touched their region last has them all. */
 bool resident_meter_is_coarse(const struct resident_meter *meter);

@@ -170,6 +170,27 @@ Test(resident, a_block_that_was_moved_is_still_its_sites)
 	cr_expect_eq(bytes(one, MEMORY_VIEW_RESIDENT), 10 * PAGE);
 }
 
+Test(resident, a_process_that_ended_keeps_what_it_had_and_no_other_loses_anything)
+{
+	uint32_t spaces[] = { SPACE, SPACE + 1, SPACE + 2 };
+
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(resident_meter_faulted(meter, spaces[i], i == 1 ? two : one,
+						    (uint64_t)HERE * PAGE, PAGE,
+						    MEMORY_PAGE_ANONYMOUS),
+			     0);
+	resident_meter_ended(meter, SPACE + 1);
+	resident_meter_ended(meter, SPACE + 1);
+	cr_expect_eq(bytes(two, MEMORY_VIEW_RESIDENT), PAGE);
+	cr_expect_eq(resident_meter_regions(meter, SPACE + 1), 0);
+	cr_expect_eq(resident_meter_regions(meter, SPACE + 2), 1);
+	resident_meter_ended(meter, SPACE + 2);
+	resident_meter_ended(meter, SPACE);
+	resident_meter_finish(meter);
+	cr_expect_eq(bytes(one, MEMORY_VIEW_RESIDENT), 2 * PAGE);
+	cr_expect_eq(bytes(two, MEMORY_VIEW_RESIDENT), PAGE);
+}
+
 Test(resident, it_is_said_when_pages_cannot_be_told_apart)
 {
 	resident_meter_free(meter);
