@@ -10,6 +10,7 @@
 
 #include "base/map64.h"
 #include "cli/allocators.h"
+#include "cli/resident.h"
 #include "cli/stacks.h"
 #include "meter/mappings.h"
 #include "meter/memory.h"
@@ -28,6 +29,7 @@ struct allocating {
 	struct stacks *stacks;
 	struct memory_meter *meter; /* from allocating_start() on */
 	struct mappings *mappings;
+	struct resident *resident;
 	uint32_t *sites; /* by stack id: of the memory; SITE_NONE not told */
 	size_t site_count;
 	struct map64 *lost_sites; /* serial -> site of what came with no stack, + 1 */
@@ -59,9 +61,10 @@ struct allocating *allocating_new(const struct config *config, struct capture *c
 	allocating->allocators = allocators_new(config, capture, watch, profile);
 	allocating->stacks = stacks_new(watch, profile, config->native);
 	allocating->mappings = mappings_new(memory);
+	allocating->resident = resident_new(watch, profile, config->resident);
 	allocating->lost_sites = map64_new();
 	if (!allocating->allocators || !allocating->stacks || !allocating->mappings ||
-	    !allocating->lost_sites) {
+	    !allocating->resident || !allocating->lost_sites) {
 		allocating_free(allocating);
 		return NULL;
 	}
@@ -80,6 +83,7 @@ void allocating_free(struct allocating *allocating)
 	stacks_free(allocating->stacks);
 	memory_meter_free(allocating->meter);
 	mappings_free(allocating->mappings);
+	resident_free(allocating->resident);
 	map64_free(allocating->lost_sites);
 	free(allocating->sites);
 	free(allocating);
@@ -181,6 +185,7 @@ static int on_memory(struct allocating *allocating, const struct record_memory *
 {
 	const struct record_header *header = &record->header;
 	uint32_t site = site_of(allocating, record->stack_id, header->serial, header->tid);
+	int error = site == SITE_NONE ? 0 : resident_memory(allocating->resident, record, site);
 	const struct memory_free freed = {
 		.time_ns = header->time_ns,
 		.born_ns = record->born_ns,
@@ -190,8 +195,8 @@ static int on_memory(struct allocating *allocating, const struct record_memory *
 	};
 
 	allocating->event_count++;
-	if (site == SITE_NONE || !allocating->meter)
-		return 0;
+	if (error || site == SITE_NONE || !allocating->meter)
+		return error;
 	switch (record->kind) {
 	case MEMORY_ALLOCATED:
 		return memory_meter_allocated(allocating->meter, site, header->time_ns,
@@ -223,7 +228,9 @@ int allocating_event(struct allocating *allocating, const struct event *event)
 		return on_stack(allocating, event->sample);
 	default:
 		error = stacks_event(allocating->stacks, event);
-		return error ? error : allocators_event(allocating->allocators, event);
+		if (!error)
+			error = allocators_event(allocating->allocators, event);
+		return error ? error : resident_event(allocating->resident, event);
 	}
 }
 
@@ -236,17 +243,21 @@ void allocating_found(struct allocating *allocating)
 
 int allocating_start(struct allocating *allocating, uint64_t start_ns)
 {
-	allocating->ticked_ns = start_ns;
+	allocating->ticked_ns = start_ns - TICK_NS;
 	allocating->meter = memory_meter_new(allocating->profile->memory, start_ns);
 	return allocating->meter ? 0 : -ENOMEM;
 }
 
 int allocating_tick(struct allocating *allocating, uint64_t now_ns)
 {
+	uint64_t resident_bytes = 0;
+	int error;
+
 	if (now_ns - allocating->ticked_ns < TICK_NS)
 		return 0;
 	allocating->ticked_ns = now_ns;
-	return memory_meter_tick(allocating->meter, now_ns, 0);
+	error = resident_tick(allocating->resident, now_ns, &resident_bytes);
+	return error ? error : memory_meter_tick(allocating->meter, now_ns, resident_bytes);
 }
 
 static int on_alive(void *arg, const struct memory_block_key *key, const struct memory_block *block)
@@ -271,6 +282,7 @@ int allocating_finish(struct allocating *allocating, uint64_t end_ns)
 	if (error)
 		return error;
 	mappings_finish(allocating->mappings);
+	resident_finish(allocating->resident);
 	error = memory_meter_finish(allocating->meter, end_ns);
 	if (!error)
 		error = memory_sum_processes(memory, allocating->profile);
