@@ -13,9 +13,11 @@
 #include "python/objects_private.h"
 
 enum {
-	LINK_TRIES = 4,
-	LIST_RESTARTS = 8,
-	TRAIL = 64, /* links we can go back when the last ones went away */
+	LINK_TRIES = 2,
+	LIST_RESTARTS = 3,
+	TRAIL = 16, /* links we can go back when the last ones went away */
+	/* So many windows are read again for one list: faster than that, nobody can follow it. */
+	FORGETS_MAX = 4096,
 	COLLECTING_WAIT_MS = 2000,
 	COLLECTING_STEP_NS = 200 * 1000,
 	NS_PER_MS = 1000 * 1000,
@@ -123,6 +125,7 @@ struct list_walk {
 	uint64_t head;
 	uint64_t trail[TRAIL]; /* heads passed, the latest at [length % TRAIL] */
 	uint64_t length;
+	uint32_t forgets_left;
 	bool backwards;
 	gc_visit visit;
 	void *arg;
@@ -152,13 +155,18 @@ static bool step(const struct list_walk *walk, uint64_t at, uint64_t *next)
 	return true;
 }
 
-static void forget_link(const struct list_walk *walk, uint64_t at)
+/* False: enough has been read again. */
+static bool forget_link(struct list_walk *walk, uint64_t at)
 {
 	uint64_t here[2];
 
+	if (!walk->forgets_left)
+		return false;
+	walk->forgets_left--;
 	objects_memory_forget(walk->objects->memory, at);
 	if (links_read(walk, at, here))
 		objects_memory_forget(walk->objects->memory, here[0]);
+	return true;
 }
 
 /*
@@ -171,8 +179,7 @@ static bool step_surely(struct list_walk *walk, uint64_t at, uint64_t *next)
 
 	if (step(walk, at, next))
 		return true;
-	for (int i = 0; i < LINK_TRIES; i++) {
-		forget_link(walk, at);
+	for (int i = 0; i < LINK_TRIES && forget_link(walk, at); i++) {
 		if (step(walk, at, next)) {
 			walk->lists->retried++;
 			return true;
@@ -181,7 +188,8 @@ static bool step_surely(struct list_walk *walk, uint64_t at, uint64_t *next)
 	for (uint64_t i = 1; i <= back; i++) {
 		uint64_t earlier = walk->trail[(walk->length - i) % TRAIL];
 
-		forget_link(walk, earlier);
+		if (!forget_link(walk, earlier))
+			break;
 		if (step(walk, earlier, next)) {
 			walk->lists->retried++;
 			return true;
@@ -241,6 +249,7 @@ static int list_walk(struct list_walk *walk)
 		return err;
 	walk->lists->torn++;
 	walk->backwards = true;
+	walk->forgets_left = FORGETS_MAX / 4;
 	objects_memory_forget(walk->objects->memory, walk->head);
 	err = list_follow(walk, &end);
 	walk->backwards = false;
@@ -262,6 +271,7 @@ int gc_lists_walk(struct objects *objects, struct gc_lists *lists, gc_visit visi
 				.interpreter_index = i,
 				.list = list,
 				.head = list_head(objects, interpreter->gc, list),
+				.forgets_left = FORGETS_MAX,
 				.visit = visit,
 				.arg = arg,
 			};

@@ -308,12 +308,21 @@ int objects_frame_references(struct objects *objects, uint64_t frame, reference_
 	uint64_t top = objects_word(objects, frame + objects->layout.frame_stacktop);
 	uint64_t first = frame + layout->frame_localsplus;
 	uint64_t slots = objects_frame_slots(objects, code);
+	uint32_t locals = 0;
 	int stop;
 
+	objects_memory_read(objects->memory,
+			    (code & ~(uint64_t)layout->pointer_tag_mask) +
+				    objects->layout.code_nlocals,
+			    &locals, sizeof(locals));
+	/*
+	 * While a frame runs, nobody knows how high its stack is up to 3.13, and what lies above is of
+	 * earlier calls: only the locals are sure.
+	 */
 	if (layout->minor >= 14)
-		top = top >= first ? (top - first) / 8 : slots;
+		top = top >= first ? (top - first) / 8 : locals;
 	else
-		top = (int32_t)top >= 0 ? (uint32_t)top : slots;
+		top = (int32_t)top >= 0 ? (uint32_t)top : locals;
 	/* Its globals and builtins are the function's, which it has. */
 	stop = fields_out(&walk, frame, 0, layout->frame_globals, layout->frame_back);
 	if (!stop)

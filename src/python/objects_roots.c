@@ -2,6 +2,7 @@
 /* See objects_roots.h. */
 #include "python/objects_roots.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -15,6 +16,8 @@ enum {
 	DATA_BYTES_MAX = 64 << 20,
 	NAME_TEXT = 120,
 	THREADS_TRIES = 4,
+	SEGMENTS_MAX = 64,
+	PAGE_BYTES = 4096,
 };
 
 struct rooting {
@@ -139,35 +142,82 @@ static int threads_visit(struct rooting *rooting)
 
 /* ---- variables of C ---- */
 
-/* Writable data of a file, and what was asked for behind it without one (.bss). */
-static bool is_data(const struct mapping *mapping, const struct mapping *before)
+/* The first mapping of the file that this one is of: where its header lies. */
+static const struct mapping *header_mapping(const struct maps *maps, size_t index)
 {
+	const struct mapping *mapping = &maps->mappings[index];
+
+	for (size_t i = index + 1; i-- > 0;) {
+		const struct mapping *other = &maps->mappings[i];
+
+		if (other->inode == mapping->inode && other->device == mapping->device &&
+		    other->offset == 0)
+			return other;
+	}
+	return NULL;
+}
+
+/*
+ * Where the file's writable data ends, what it has none of in the file (.bss) included: behind that,
+ * and in the same mapping to look at, may lie an arena. 0: the header cannot be read.
+ */
+static uint64_t data_end(struct objects *objects, const struct mapping *header)
+{
+	uint64_t end = 0, bias = 0;
+	Elf64_Ehdr elf;
+
+	if (objects_memory_read(objects->memory, header->start, &elf, sizeof(elf)) ||
+	    memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0)
+		return 0;
+	for (uint32_t i = 0; i < elf.e_phnum && i < SEGMENTS_MAX; i++) {
+		Elf64_Phdr segment;
+
+		if (objects_memory_read(objects->memory,
+					header->start + elf.e_phoff + i * sizeof(segment), &segment,
+					sizeof(segment)))
+			return 0;
+		if (segment.p_type != PT_LOAD)
+			continue;
+		if (segment.p_offset == 0)
+			bias = header->start - (segment.p_vaddr & ~(uint64_t)(PAGE_BYTES - 1));
+		if (segment.p_flags & PF_W && segment.p_vaddr + segment.p_memsz > end)
+			end = segment.p_vaddr + segment.p_memsz;
+	}
+	return end ? end + bias : 0;
+}
+
+/* A file's writable data from this mapping of it on; *bytes 0: it is not such a mapping. */
+static void data_extent(struct objects *objects, const struct maps *maps, size_t index,
+			uint64_t *bytes)
+{
+	const struct mapping *mapping = &maps->mappings[index], *header;
+	uint64_t end;
+
+	*bytes = 0;
 	if (!(mapping->flags & MAPPING_WRITE) || !(mapping->flags & MAPPING_READ) ||
-	    mapping->flags & MAPPING_SHARED)
-		return false;
-	if (mapping->inode)
-		return true;
-	return !mapping->path[0] && before && before->inode && before->flags & MAPPING_WRITE &&
-	       before->end == mapping->start;
+	    mapping->flags & MAPPING_SHARED || !mapping->inode)
+		return;
+	header = header_mapping(maps, index);
+	end = header ? data_end(objects, header) : 0;
+	*bytes = (end > mapping->end ? end : mapping->end) - mapping->start;
 }
 
 static int variables_visit(struct rooting *rooting)
 {
-	uint64_t left = DATA_BYTES_MAX;
+	uint64_t left = DATA_BYTES_MAX, bytes;
 	struct maps maps;
 	int err = maps_read(rooting->objects->python.pid, &maps);
 
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	for (size_t i = 0; !err && i < maps.count; i++) {
-		const struct mapping *mapping = &maps.mappings[i];
-		uint64_t bytes = mapping->end - mapping->start;
-
-		if (!is_data(mapping, i ? &maps.mappings[i - 1] : NULL) || bytes > left)
+		data_extent(rooting->objects, &maps, i, &bytes);
+		if (!bytes || bytes > left)
 			continue;
 		left -= bytes;
-		rooting->root.address = mapping->start;
-		err = objects_words(rooting->objects, mapping->start, bytes, forward, rooting);
+		rooting->root.address = maps.mappings[i].start;
+		err = objects_words(rooting->objects, maps.mappings[i].start, bytes, forward,
+				    rooting);
 	}
 	maps_release(&maps);
 	return err;
