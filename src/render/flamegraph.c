@@ -6,16 +6,15 @@
  * nothing of it is ever read as HTML: text is made safe, then escaped for the block it stands in.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "flamegraph_assets.h"
-#include "model/memory.h"
 #include "render/closing.h"
 #include "render/format.h"
 #include "render/json_writer.h"
+#include "render/memory_words.h"
 #include "render/renderers.h"
 #include "render/selection.h"
 
@@ -183,6 +182,43 @@ static const char *flamegraph_blocks(enum memory_view view)
 	}
 }
 
+/* Behind an amount and a colon: what it is of. */
+static void flamegraph_append_words(struct buffer *out, const struct profile *profile,
+				    enum memory_view view)
+{
+	const struct memory *memory = profile->memory;
+
+	switch (view) {
+	case MEMORY_VIEW_PEAK:
+		buffer_string(out, "alive when most was, ");
+		format_ns(out, memory->peak_at_ns);
+		buffer_string(out, " after the start");
+		break;
+	case MEMORY_VIEW_ALLOCATED:
+		buffer_string(out, "allocated in the meantime, whether freed since or not");
+		break;
+	case MEMORY_VIEW_TEMPORARY:
+		memory_append_temporary(out, memory);
+		break;
+	case MEMORY_VIEW_RESIDENT:
+		buffer_string(out, "made resident in the meantime, and resident at the end");
+		break;
+	case MEMORY_VIEW_FAULTED:
+		buffer_string(out, "made resident, however often");
+		break;
+	case MEMORY_VIEW_MAPPED:
+		buffer_string(out, "mapped in the meantime and still mapped, touched or not");
+		break;
+	case MEMORY_VIEW_ARENAS:
+		buffer_string(out, "taken by pymalloc for small objects, and not given back");
+		break;
+	default:
+		buffer_string(out, memory_view_words(view));
+	}
+	if (memory->sample_bytes && view <= MEMORY_VIEW_TEMPORARY)
+		buffer_string(out, "; estimated");
+}
+
 /* What was not looked for is not shown as nothing. */
 static bool flamegraph_has_view(const struct memory *memory, enum memory_view view)
 {
@@ -201,25 +237,39 @@ static bool flamegraph_has_view(const struct memory *memory, enum memory_view vi
 	}
 }
 
-/* Of an estimate that knows how good it is. */
-static double flamegraph_variance(const struct memory_site *site, enum memory_view view)
+/* Half the width of the 95 % interval of each of the view's sums, where they are estimates. */
+static void flamegraph_write_errors(struct json_writer *json, const struct memory *memory,
+				    enum memory_view view, const bool *kept)
 {
-	return view == MEMORY_VIEW_ALLOCATED ? site->allocated_variance :
-	       view == MEMORY_VIEW_LIVE	     ? site->live_variance :
-					       0;
-}
-
-static void flamegraph_write_view(struct json_writer *json, const struct memory *memory,
-				  enum memory_view view, const bool *kept)
-{
-	bool estimated =
-		memory->sample_bytes && (view == MEMORY_VIEW_ALLOCATED || view == MEMORY_VIEW_LIVE);
 	uint32_t written = 0;
 
+	json_open(json, "errors", '[');
+	for (uint32_t i = 0; i < memory->site_count; i++) {
+		const struct memory_site *site = &memory->sites[i];
+		struct memory_sum sum = { 0 };
+
+		if (!kept[site->stack] || !site->amounts[view].bytes)
+			continue;
+		memory_sum_add(&sum, site);
+		flamegraph_number(json, memory_view_error(&sum, view), written++);
+	}
+	json_close(json, ']');
+}
+
+static void flamegraph_write_view(struct json_writer *json, const struct profile *profile,
+				  enum memory_view view, const bool *kept)
+{
+	const struct memory *memory = profile->memory;
+	uint32_t written = 0;
+	struct buffer words;
+
+	buffer_init(&words);
+	flamegraph_append_words(&words, profile, view);
 	json_newline(json);
 	json_open(json, NULL, '{');
 	json_text(json, "name", memory_view_name(view));
 	json_text(json, "counts", flamegraph_blocks(view));
+	json_string(json, "words", words.length ? words.bytes : "", words.length);
 	json_open(json, "sums", '[');
 	for (uint32_t i = 0; i < memory->site_count; i++) {
 		const struct memory_site *site = &memory->sites[i];
@@ -232,18 +282,10 @@ static void flamegraph_write_view(struct json_writer *json, const struct memory 
 		json_uint(json, NULL, site->amounts[view].bytes);
 	}
 	json_close(json, ']');
-	/* Standard deviations of those. */
-	if (estimated)
-		json_open(json, "errors", '[');
-	for (uint32_t i = 0; i < memory->site_count && estimated; i++) {
-		const struct memory_site *site = &memory->sites[i];
-
-		if (kept[site->stack] && site->amounts[view].bytes)
-			json_uint(json, NULL, sqrt(flamegraph_variance(site, view)) + 0.5);
-	}
-	if (estimated)
-		json_close(json, ']');
+	if (memory->sample_bytes)
+		flamegraph_write_errors(json, memory, view, kept);
 	json_close(json, '}');
+	buffer_release(&words);
 }
 
 static void flamegraph_write_views(struct json_writer *json, const struct profile *profile,
@@ -261,7 +303,7 @@ static void flamegraph_write_views(struct json_writer *json, const struct profil
 	json_open(json, "views", '[');
 	for (enum memory_view view = 0; view < MEMORY_VIEW_COUNT; view++) {
 		if (view == memory->view || flamegraph_has_view(memory, view))
-			flamegraph_write_view(json, memory, view, kept);
+			flamegraph_write_view(json, profile, view, kept);
 	}
 	json_close(json, ']');
 	free(kept);
@@ -276,10 +318,6 @@ static void flamegraph_write_timeline(struct json_writer *json, const struct pro
 	json_uint(json, "end_ns", profile->duration_ns);
 	json_uint(json, "peak_at_ns", memory->peak_at_ns);
 	json_uint(json, "peak_bytes", memory->amounts[MEMORY_VIEW_PEAK].bytes);
-	json_uint(json, "sample_bytes", memory->sample_bytes);
-	json_uint(json, "min_size_bytes", memory->min_size_bytes);
-	json_uint(json, "temporary_distance", memory->temporary_distance);
-	json_uint(json, "temporary_ns", memory->temporary_ns);
 	json_open(json, "timeline", '[');
 	for (uint32_t i = 0; i < memory->point_count; i++) {
 		const struct memory_point *point = &memory->points[i];

@@ -32,15 +32,13 @@ function decimals(value) {
 }
 
 // What would round to 1000 of a unit is 1.00 of the next.
-function formatValueOf(unit, value) {
-	const scales = unit === "ns" ? [[1e9, " s"], [1e6, " ms"], [1e3, " \u00b5s"], [1, " ns"]] :
-		unit === "bytes" ? [[2 ** 30, " GiB"], [2 ** 20, " MiB"], [2 ** 10, " KiB"], [1, " B"]] :
+function formatValue(value) {
+	const scales = profile.unit === "ns" ? [[1e9, " s"], [1e6, " ms"], [1e3, " \u00b5s"], [1, " ns"]] :
+		profile.unit === "bytes" ? [[2 ** 30, " GiB"], [2 ** 20, " MiB"], [2 ** 10, " KiB"], [1, " B"]] :
 		[[1, ""]];
-	const [step, name] = scales.find(([least]) => value >= least * 0.9995) || scales[scales.length - 1];
-	return (value / step).toFixed(step === 1 ? 0 : decimals(value / step)) + name;
+	const [step, unit] = scales.find(([least]) => value >= least * 0.9995) || scales[scales.length - 1];
+	return (value / step).toFixed(step === 1 ? 0 : decimals(value / step)) + unit;
 }
-
-const formatValue = (value) => formatValueOf(profile.unit, value);
 
 function formatPercent(part, whole) {
 	const percent = whole ? part * 100 / whole : 0;
@@ -54,7 +52,7 @@ function formatCount(count) {
 
 // With half the width of its 95 % interval where it is an estimate that knows its error.
 function formatEstimate(value, variance) {
-	return formatValue(value) + (variance ? " \u00b1 " + formatValue(1.96 * Math.sqrt(variance)) : "");
+	return formatValue(value) + (variance ? " \u00b1 " + formatValue(Math.sqrt(variance)) : "");
 }
 
 function formatAmount(node, count, whole) {
@@ -82,7 +80,7 @@ function keyLabel(key) {
 	return keyFunction(key)[0] + (place ? " (" + place + ")" : "");
 }
 
-// ---- sums in scope: flat [thread, stack, samples, value]; `errors` a number for each ----
+// ---- sums in scope: flat [thread, stack, samples, value]; `errors` one for each ----
 
 function inScope(thread) {
 	if (state.scope === "all")

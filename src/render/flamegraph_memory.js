@@ -29,36 +29,6 @@ function formatTime(ns) {
 		pad(seconds % 3600 / 60) + ":" + pad(seconds % 60) + (seconds < 3600 ? " min" : " h");
 }
 
-function temporaryWords() {
-	const limits = [];
-	if (memory.temporary_distance)
-		limits.push(memory.temporary_distance === 1 ? "before its thread's next allocation" :
-			"before the " + memory.temporary_distance + " next allocations of its thread");
-	if (memory.temporary_ns)
-		limits.push("within " + formatValueOf("ns", memory.temporary_ns));
-	return limits.length ? "freed " + limits.join(" or ") : "freed soon";
-}
-
-const VIEW_WORDS = {
-	peak: () => "alive when most was, " + formatTime(memory.peak_at_ns) + " after the start",
-	live: () => "alive at the end, " + formatTime(memory.end_ns) + " after the start",
-	allocated: () => "allocated in the meantime, whether freed since or not",
-	temporary: temporaryWords,
-	resident: () => "made resident in the meantime, and resident at the end",
-	faulted: () => "made resident, however often",
-	mapped: () => "mapped in the meantime and still mapped, touched or not",
-};
-
-function viewNote(view) {
-	const notes = [formatEstimate(root.value, root.variance) + " in " + formatCount(root.samples) + ": " +
-		VIEW_WORDS[view.name]()];
-	if (memory.sample_bytes)
-		notes.push("estimated from samples, one in about " + formatValue(memory.sample_bytes));
-	if (memory.min_size_bytes)
-		notes.push("of blocks of at least " + formatValue(memory.min_size_bytes));
-	return notes.join("; ");
-}
-
 // ---- views ----
 
 function viewTotal(view) {
@@ -72,11 +42,11 @@ function prepareMemory() {
 	if (!memory)
 		return;
 	element("memory").hidden = false;
-	element("views").replaceChildren(...profile.views.map(({ name }) => {
+	element("views").replaceChildren(...profile.views.map(({ name, words }) => {
 		const button = document.createElement("button");
 		button.type = "button";
 		button.id = "show-" + name;
-		button.title = VIEW_WORDS[name]();
+		button.title = words;
 		button.addEventListener("click", () => changeShow(name));
 		return button;
 	}));
@@ -95,7 +65,8 @@ function showMemory() {
 		button.replaceChildren(capitalised(view.name) + " ", amount);
 		button.setAttribute("aria-pressed", String(view.name === state.show));
 	}
-	element("view-note").textContent = viewNote(shown());
+	element("view-note").textContent = formatEstimate(root.value, root.variance) + " in " +
+		formatCount(root.samples) + ": " + shown().words;
 	drawTimeline();
 }
 

@@ -184,7 +184,8 @@ Test(flamegraph, memory_has_the_sums_of_every_view)
 
 Test(flamegraph, estimated_memory_says_how_good_it_is)
 {
-	static const json_int_t ERRORS[] = { 10240, 10240, 10240 };
+	/* 1.96 * 10 KiB; of the peak, where the half of what was allocated was alive, / sqrt(2) */
+	static const json_int_t ERRORS[] = { 20070, 20070, 20070 };
 	struct profile *profile = sample_blocks_sampled_new();
 	struct render_options options = sample_options();
 	struct buffer page;
@@ -195,7 +196,13 @@ Test(flamegraph, estimated_memory_says_how_good_it_is)
 	views = json_object_get(root, "views");
 	cr_assert_eq(json_array_size(views), 6);
 	EXPECT_NUMBERS(json_array_get(views, 1), "errors", ERRORS);
-	cr_expect_null(json_object_get(json_array_get(views, 0), "errors"));
+	cr_expect_eq(json_integer_value(json_array_get(
+			     json_object_get(json_array_get(views, 0), "errors"), 0)),
+		     14192);
+	/* Pages are counted. */
+	cr_expect_eq(json_integer_value(json_array_get(
+			     json_object_get(json_array_get(views, 5), "errors"), 0)),
+		     0);
 	json_decref(root);
 	buffer_release(&page);
 	profile_free(profile);
