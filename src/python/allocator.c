@@ -318,6 +318,28 @@ static void allocator_name(const struct planning *planning, const struct module 
 	snprintf(name, size, "%.*s", (int)size - 1, file);
 }
 
+/* Whether a file other than the allocator's is linked to a library of C++. */
+static bool runs_cpp(const struct planning *planning, const struct module *allocator)
+{
+	for (size_t i = 0; i < planning->maps.count; i++) {
+		const struct mapping *mapping = &planning->maps.mappings[i];
+		struct module module;
+		bool needs;
+
+		if (!(mapping->flags & MAPPING_EXEC) ||
+		    strcmp(mapping->path, allocator->path) == 0 ||
+		    strncmp(last_component(mapping->path), "libstdc++", 9) == 0 ||
+		    module_open(planning->python->pid, &planning->maps, mapping->start, &module))
+			continue;
+		needs = elf_file_needs(module.file, "libstdc++") ||
+			elf_file_needs(module.file, "libc++");
+		module_close(&module);
+		if (needs)
+			return true;
+	}
+	return false;
+}
+
 /*
  * An exception that leaves a function whose return address is a probe's ends the process: operator
  * new is left alone. Most allocators leave it to libstdc++, which calls malloc().
@@ -327,18 +349,10 @@ static void unseen_say(const struct planning *planning, const struct module *mod
 {
 	struct elf_symbol operator_new = { .name = "_Znwm" };
 
-	if (!module_symbols_find(module, false, &operator_new, 1))
-		return;
-	for (size_t i = 0; i < planning->maps.count; i++) {
-		const char *file = last_component(planning->maps.mappings[i].path);
-
-		if (strncmp(file, "libstdc++.so", 12) != 0 && strncmp(file, "libc++.so", 9) != 0)
-			continue;
+	if (module_symbols_find(module, false, &operator_new, 1) && runs_cpp(planning, module))
 		snprintf(line, size,
 			 "what C++ code allocates with operator new of %.64s is not seen",
 			 last_component(module->path));
-		return;
-	}
 }
 
 /* ---- the plan ---- */

@@ -207,8 +207,8 @@ static int link_open(const struct binding *binding, const struct link_map *link,
 	return -ENOENT;
 }
 
-/* Up to the C library: nothing behind it comes before what it defines itself. */
-static void links_search(struct binding *binding)
+/* Up to the C library, and whether that was found: what it defines itself comes first. */
+static bool links_search(struct binding *binding)
 {
 	const pid_t pid = binding->python->pid;
 	uint64_t at = links_head(pid);
@@ -219,13 +219,29 @@ static void links_search(struct binding *binding)
 		struct link_map link;
 
 		if (memory_read(pid, at, &link, sizeof(link)))
-			return;
+			return false;
 		at = (uint64_t)link.l_next;
 		if (link_open(binding, &link, &module))
 			continue;
 		library = is_c_library(&module, false);
 		if (library || exports_any(binding, &module))
 			module_search(binding, &module, false, library);
+		module_close(&module);
+	}
+	return library;
+}
+
+/* Without the list (a program run by naming the linker has none): the files known by now. */
+static void bound_search(struct binding *binding)
+{
+	for (size_t i = 0; i < binding->count; i++) {
+		struct module module;
+
+		if (!binding->functions[i].address ||
+		    module_open(binding->python->pid, binding->maps, binding->functions[i].address,
+				&module))
+			continue;
+		module_search(binding, &module, false, is_c_library(&module, false));
 		module_close(&module);
 	}
 }
@@ -249,8 +265,8 @@ int module_functions_find(const struct python_process *python, const struct maps
 	err = relocations_each(binding.module.file, slot_visit, &binding);
 	if (!err && !binding.refers)
 		module_search(&binding, &binding.module, true, is_c_library(&binding.module, true));
-	if (!err)
-		links_search(&binding);
+	if (!err && !links_search(&binding))
+		bound_search(&binding);
 	module_close(&binding.module);
 	return err;
 }
