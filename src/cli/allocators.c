@@ -3,9 +3,11 @@
 #include "cli/allocators.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/grow.h"
 #include "base/log.h"
@@ -27,13 +29,19 @@ struct allocator_target {
 	enum memory_coverage coverage;
 };
 
+struct kept_plan {
+	struct allocator_plan plan;
+	int fds[ALLOCATOR_FILES];
+	size_t fd_count;
+};
+
 struct allocators {
 	const struct config *config;
 	struct capture *capture;
 	struct watch *watch;
 	struct profile *profile;
 	struct python_cache *cache;
-	struct allocator_plan **plans; /* owned */
+	struct kept_plan **plans; /* owned */
 	size_t plan_count;
 	struct allocator_target *targets;
 	uint32_t target_count, target_capacity;
@@ -64,13 +72,20 @@ struct allocators *allocators_new(const struct config *config, struct capture *c
 	return allocators;
 }
 
+static void plan_free(struct kept_plan *kept)
+{
+	for (size_t i = 0; i < kept->fd_count; i++)
+		close(kept->fds[i]);
+	free(kept);
+}
+
 void allocators_free(struct allocators *allocators)
 {
 	if (!allocators)
 		return;
 	python_cache_free(allocators->cache);
 	for (size_t i = 0; i < allocators->plan_count; i++)
-		free(allocators->plans[i]);
+		plan_free(allocators->plans[i]);
 	for (uint32_t i = 0; i < allocators->target_count; i++)
 		free(allocators->targets[i].python);
 	for (size_t i = 0; i < ABI_TEMPLATES; i++)
@@ -92,23 +107,35 @@ void allocators_found(struct allocators *allocators)
 
 /* ---- probes ---- */
 
-/* Plans are equal where processes share files: kept once. NULL: out of memory. */
+/*
+ * A plan outlives the process it was made for, through whose /proc its files were to be opened: they are held
+ * open. NULL: out of memory, or a file is gone.
+ */
 static struct allocator_plan *plan_keep(struct allocators *allocators,
 					const struct allocator_plan *plan)
 {
-	struct allocator_plan **plans, *copy;
+	struct kept_plan **plans, *kept;
 
 	plans = reallocarray(allocators->plans, allocators->plan_count + 1,
-			     sizeof(struct allocator_plan *));
+			     sizeof(struct kept_plan *));
 	if (!plans)
 		return NULL;
 	allocators->plans = plans;
-	copy = malloc(sizeof(*copy));
-	if (!copy)
+	kept = calloc(1, sizeof(*kept));
+	if (!kept)
 		return NULL;
-	*copy = *plan;
-	plans[allocators->plan_count++] = copy;
-	return copy;
+	plans[allocators->plan_count++] = kept;
+	kept->plan = *plan;
+	for (size_t i = 0; i < plan->file_count; i++) {
+		int fd = open(plan->files[i].path_open, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return NULL;
+		kept->fds[kept->fd_count++] = fd;
+		snprintf(kept->plan.files[i].path_open, sizeof(kept->plan.files[i].path_open),
+			 "/proc/self/fd/%d", fd);
+	}
+	return &kept->plan;
 }
 
 static struct allocator_target *target_of(struct allocators *allocators, pid_t pid)
@@ -183,7 +210,7 @@ static int plan_make(struct allocators *allocators, const struct python_process 
 	*out = plan_keep(allocators, &plan);
 	if (*out)
 		return 0;
-	snprintf(reason, reason_size, "out of memory");
+	snprintf(reason, reason_size, "the files of its allocator cannot be kept open");
 	return -ENOMEM;
 }
 
@@ -310,7 +337,9 @@ static int on_fork(struct allocators *allocators, const struct record_process *r
 	error = target_attach_like(allocators, record->header.pid, parent->plan);
 	if (error == -ENOMEM)
 		return error;
-	/* -ESRCH: it has ended already. */
+	if (error)
+		log_verbose("pid %d: its probes cannot be put in: %s", record->header.pid,
+			    strerror(-error)); /* ESRCH: it has ended already */
 	allocators->profile->partial[DROP_MEMORY_TOO_EARLY]++;
 	return 0;
 }
