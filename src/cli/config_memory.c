@@ -9,20 +9,13 @@
 enum { MAX_BLOCKS_MAX = 2000000000 /* more a map of the kernel cannot have room for */ };
 
 static const char *const memory_sort_names[] = {
-	[MEMORY_SORT_PEAK] = "peak",
-	[MEMORY_SORT_LIVE] = "live",
-	[MEMORY_SORT_ALLOCATED] = "allocated",
-	[MEMORY_SORT_TEMPORARY] = "temporary",
-	[MEMORY_SORT_RESIDENT] = "resident",
-	[MEMORY_SORT_FAULTED] = "faulted",
-	[MEMORY_SORT_MAPPED] = "mapped",
-	[MEMORY_SORT_ARENAS] = "arenas",
-	[MEMORY_SORT_FREED] = "freed",
-	[MEMORY_SORT_ALLOCATIONS] = "allocations",
-	[MEMORY_SORT_SIZE] = "size",
-	[MEMORY_SORT_GROWTH] = "growth",
-	[MEMORY_SORT_TOTAL] = "total",
-	[MEMORY_SORT_NAME] = "name",
+	[MEMORY_SORT_PEAK] = "peak",	       [MEMORY_SORT_LIVE] = "live",
+	[MEMORY_SORT_ALLOCATED] = "allocated", [MEMORY_SORT_TEMPORARY] = "temporary",
+	[MEMORY_SORT_RESIDENT] = "resident",   [MEMORY_SORT_FAULTED] = "faulted",
+	[MEMORY_SORT_MAPPED] = "mapped",       [MEMORY_SORT_ARENAS] = "arenas",
+	[MEMORY_SORT_FREED] = "freed",	       [MEMORY_SORT_ALLOCATIONS] = "allocations",
+	[MEMORY_SORT_SIZE] = "size",	       [MEMORY_SORT_GROWTH] = "growth",
+	[MEMORY_SORT_TOTAL] = "total",	       [MEMORY_SORT_NAME] = "name",
 };
 
 _Static_assert(COUNT_OF(memory_sort_names) == MEMORY_SORT_COUNT, "a name for every column");

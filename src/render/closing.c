@@ -235,10 +235,9 @@ static void closing_append_early_end(struct buffer *out, const struct profile *p
 	else
 		buffer_string(out, "they cost more than --max-overhead allows");
 	if (profile->memory)
-		buffer_string(out,
-			      "\n      what was seen until then is in the numbers, what is alive "
-			      "may be freed since;\n      to see more: --sample 512k costs less, "
-			      "--max-overhead none lifts the limit\n");
+		buffer_string(out, "; what was seen until then is in the numbers, but what was "
+				   "alive may have been freed since; to see more: --sample 512k "
+				   "costs less, --max-overhead none lifts the limit\n");
 	else
 		buffer_string(out,
 			      "\n      what was seen until then is exact; to see more: --duty "

@@ -54,10 +54,8 @@ void memory_append_error(struct buffer *out, uint64_t error_bytes)
 void memory_append_temporary(struct buffer *out, const struct memory *memory)
 {
 	buffer_string(out, "freed within ");
-	if (memory->temporary_distance) {
+	if (memory->temporary_distance)
 		memory_append_counted(out, memory->temporary_distance, "allocation");
-		buffer_string(out, " of its thread");
-	}
 	if (memory->temporary_distance && memory->temporary_ns)
 		buffer_string(out, " or ");
 	if (memory->temporary_ns)

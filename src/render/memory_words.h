@@ -22,7 +22,7 @@ void memory_append_counted(struct buffer *out, uint64_t count, const char *noun)
 void memory_append_bytes(struct buffer *out, uint64_t bytes);
 /* " ± 12.3 MiB"; nothing where the number is exact. */
 void memory_append_error(struct buffer *out, uint64_t error_bytes);
-/* "freed within 1 allocation of its thread or 10.0 ms" */
+/* "freed within 1 allocation or 10.0 ms" */
 void memory_append_temporary(struct buffer *out, const struct memory *memory);
 /* "alive at the peak", ...: what a view is of. */
 const char *memory_view_words(enum memory_view view);

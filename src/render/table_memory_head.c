@@ -3,10 +3,10 @@
  * What stands around the rows of memory: totals, the course of time, the verdict on leaks, sizes.
  *
  *	allocated  1.20 GiB in 1,234,567 allocations, 20,576/s, mean 1.02 KiB
- *	freed      1.10 GiB in 1,200,000; 12.3 MiB in 45,000 of them at once
+ *	freed      1.10 GiB in 1,200,000; 12.3 MiB in 45,000 temporary: freed within 1 allocation
  *	peak       312 MiB in 98,000 blocks, 41.2 s after the start
  *	live       100 MiB in 34,567 blocks at the end
- *	RSS        120 MiB at the start, 340 MiB at the end, at most 351 MiB
+ *	RSS        from 120 MiB to 340 MiB, peak 351 MiB; PSS at the end 330 MiB
  *	live ▁▂▂▃▄▅▆▇█▇▆▅▃▂
  */
 #include <inttypes.h>
@@ -99,13 +99,14 @@ static void append_resident(struct buffer *out, const struct profile *profile)
 	if (!process || profile->process_count > 1 || !process->rss_peak_bytes)
 		return;
 	append_name(out, "RSS");
+	buffer_string(out, "from ");
 	memory_append_bytes(out, process->rss_start_bytes);
-	buffer_string(out, " at the start, ");
+	buffer_string(out, " to ");
 	memory_append_bytes(out, process->rss_end_bytes);
-	buffer_string(out, " at the end, at most ");
+	buffer_string(out, ", peak ");
 	memory_append_bytes(out, process->rss_peak_bytes);
 	if (process->pss_known && process->pss_end_bytes) {
-		buffer_string(out, "; PSS ");
+		buffer_string(out, "; PSS at the end ");
 		memory_append_bytes(out, process->pss_end_bytes);
 	}
 	buffer_byte(out, '\n');

@@ -62,19 +62,13 @@ static void append_settings(struct buffer *out, const struct config *config)
 	};
 
 	static const char *const memory_sorts[] = {
-		[MEMORY_SORT_PEAK] = "peak",
-		[MEMORY_SORT_LIVE] = "live",
-		[MEMORY_SORT_ALLOCATED] = "allocated",
-		[MEMORY_SORT_TEMPORARY] = "temporary",
-		[MEMORY_SORT_RESIDENT] = "resident",
-		[MEMORY_SORT_FAULTED] = "faulted",
-		[MEMORY_SORT_MAPPED] = "mapped",
-		[MEMORY_SORT_FREED] = "freed",
-		[MEMORY_SORT_ALLOCATIONS] = "allocations",
-		[MEMORY_SORT_SIZE] = "size",
-		[MEMORY_SORT_GROWTH] = "growth",
-		[MEMORY_SORT_TOTAL] = "total",
-		[MEMORY_SORT_NAME] = "name",
+		[MEMORY_SORT_PEAK] = "peak",	       [MEMORY_SORT_LIVE] = "live",
+		[MEMORY_SORT_ALLOCATED] = "allocated", [MEMORY_SORT_TEMPORARY] = "temporary",
+		[MEMORY_SORT_RESIDENT] = "resident",   [MEMORY_SORT_FAULTED] = "faulted",
+		[MEMORY_SORT_MAPPED] = "mapped",       [MEMORY_SORT_ARENAS] = "arenas",
+		[MEMORY_SORT_FREED] = "freed",	       [MEMORY_SORT_ALLOCATIONS] = "allocations",
+		[MEMORY_SORT_SIZE] = "size",	       [MEMORY_SORT_GROWTH] = "growth",
+		[MEMORY_SORT_TOTAL] = "total",	       [MEMORY_SORT_NAME] = "name",
 	};
 	static const char *const shows[] = {
 		[MEMORY_VIEW_PEAK] = "",
@@ -84,6 +78,7 @@ static void append_settings(struct buffer *out, const struct config *config)
 		[MEMORY_VIEW_RESIDENT] = " show=resident",
 		[MEMORY_VIEW_FAULTED] = " show=faulted",
 		[MEMORY_VIEW_MAPPED] = " show=mapped",
+		[MEMORY_VIEW_ARENAS] = " show=arenas",
 	};
 
 	buffer_printf(out, "%s%s", commands[config->command], actions[config->action]);
@@ -246,6 +241,7 @@ static const struct {
 	{ "-a --mode memory --show allocated", "profile all mode=memory show=allocated!" },
 	{ "-a --mode memory --show temporary", "profile all mode=memory show=temporary!" },
 	{ "-a --mode memory --show mapped", "profile all mode=memory show=mapped!" },
+	{ "-a --mode memory --show arenas", "profile all mode=memory show=arenas!" },
 	{ "-a --mode memory --max-blocks 20M", "profile all mode=memory max_blocks=20000000" },
 	{ "-a --mode memory --by line", "profile all mode=memory" },
 	{ "-a --mode memory --by function", "profile all mode=memory by=0" },
@@ -262,6 +258,7 @@ static const struct {
 	{ "-a --mode memory --rss --sort faulted",
 	  "profile all mode=memory rss memory_sort=faulted" },
 	{ "-a --mode memory --sort mapped", "profile all mode=memory memory_sort=mapped" },
+	{ "-a --mode memory --sort arenas", "profile all mode=memory memory_sort=arenas" },
 	{ "-a --mode memory --sort size", "profile all mode=memory memory_sort=size" },
 	{ "-a --mode memory --sort growth", "profile all mode=memory memory_sort=growth" },
 	{ "-a --mode memory --sort total", "profile all mode=memory memory_sort=total" },
@@ -389,7 +386,7 @@ static const struct {
 	{ "-a --mode memory --sort resident", "--sort resident needs --rss" },
 	{ "-a --mode memory --show growth",
 	  "unknown --show 'growth'; known: peak, live, allocated, temporary, resident, faulted, "
-	  "mapped" },
+	  "mapped, arenas" },
 	{ "-a --mode memory --sort self", "unknown --sort column 'self'; known: peak, live" },
 	{ "-a --sort peak", "unknown --sort column 'peak'; known: self, total" },
 	{ "-a --mode memory --allocator pool",
