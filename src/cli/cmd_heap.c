@@ -32,6 +32,8 @@ enum {
 	START_TRIES = 100,
 	START_PAUSE_NS = 20 * 1000 * 1000,
 	NS_PER_S = 1000 * 1000 * 1000,
+	FREEZE_TRIES = 20,
+	FREEZE_PAUSE_NS = 3 * 1000 * 1000,
 	LARGEST_MAX = 1000,
 };
 
@@ -177,7 +179,7 @@ static int question_answer(struct heap *heap)
 	return err;
 }
 
-static int census_take(struct heap *heap)
+static int census_open(struct heap *heap)
 {
 	const struct heap_wanted wanted = wanted_of(&heap->config->heap);
 	uint32_t largest = heap->config->limit;
@@ -187,10 +189,16 @@ static int census_take(struct heap *heap)
 		largest = LARGEST_MAX;
 	if (!err)
 		err = heap_scan_open(&heap->scan, heap->objects, &heap->census, largest, &wanted);
-	if (err)
-		return err;
 	heap->scan.turn = stop_asked;
 	heap->scan.turn_arg = heap;
+	return err;
+}
+
+static int census_take(struct heap *heap)
+{
+	int err;
+
+	objects_memory_forget_all(objects_memory_of(heap->objects));
 	err = heap_scan_run(&heap->scan);
 	if (!err)
 		err = pools_take(heap);
@@ -204,12 +212,21 @@ static int census_take(struct heap *heap)
 
 static int freeze_begin(struct heap *heap)
 {
+	const struct timespec pause = { .tv_nsec = FREEZE_PAUSE_NS };
 	uint32_t limit_ms = heap->config->heap.freeze_ms;
-	int err;
+	int err = 0;
 
 	if (!limit_ms)
 		return 0;
-	err = heap_freeze_begin(&heap->freeze, heap->python.pid, limit_ms);
+	/* Not in the middle of a collection, whose lists are half done. */
+	for (int i = 0; i < FREEZE_TRIES; i++) {
+		err = heap_freeze_begin(&heap->freeze, heap->python.pid, limit_ms);
+		if (err || !gc_lists_collecting(heap->objects, &heap->scan.lists) ||
+		    heap->freeze.way == FREEZE_STOPPED || i + 1 == FREEZE_TRIES)
+			break;
+		heap_freeze_end(&heap->freeze);
+		nanosleep(&pause, NULL);
+	}
 	if (err)
 		log_error("pid %d cannot be stopped: %s", (int)heap->python.pid, strerror(-err));
 	return err;
@@ -323,10 +340,14 @@ static int heap_run(struct heap *heap)
 	if (err)
 		return outcome(heap, err);
 	/* Before the process is touched: a file that is none is found out at once. */
-	if (diff_apply(heap) || freeze_begin(heap))
+	if (diff_apply(heap))
 		return EXIT_FAILED_RUNNING;
 	started_ns = now_ns(CLOCK_MONOTONIC);
-	err = census_take(heap);
+	err = census_open(heap);
+	if (!err && freeze_begin(heap))
+		return EXIT_FAILED_RUNNING;
+	if (!err)
+		err = census_take(heap);
 	heap->census.duration_ns = now_ns(CLOCK_MONOTONIC) - started_ns;
 	freeze_tell(heap);
 	status = outcome(heap, err);

@@ -4,34 +4,18 @@
  * children know it by, twelve bytes for each. Modules and running frames go first and are followed to
  * the end, so that what they lead to is told by them, and not by a cache of the interpreter's.
  */
-#include "cli/heap_graph.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/grow.h"
 #include "base/map64.h"
-#include "python/objects_roots.h"
+#include "cli/heap_graph_private.h"
 
 enum {
 	MARKS_BYTES_MAX = 512 << 20,
 	NODES_MAX = 1 << 28,
 	TURN_OBJECTS = 4096,
-	STEPS_MAX = 4096,
-	SHAPE_STEPS = 64, /* so many of a chain's last steps tell its shape */
-};
-
-static const uint32_t ROOT_BIT = 1u << 31;
-
-struct heap_graph {
-	struct heap_scan *scan;
-	struct objects_marks *reached;
-	uint64_t *addresses; /* the queue */
-	uint32_t *parents;   /* number in the queue; ROOT_BIT | number of the root */
-	uint32_t count, capacity;
-	struct object_root *roots;
-	uint32_t root_count, root_capacity;
-	uint32_t at; /* whose references are being followed, or ROOT_BIT | the root */
 };
 
 void heap_graph_free(struct heap_graph *graph)
@@ -88,18 +72,27 @@ static int reference_reach(const struct reference *reference, void *arg)
 	return node_add(graph, reference->address);
 }
 
-static int root_reach(const struct object_root *root, const struct reference *reference, void *arg)
+/* The latest root is this one from now on: each is told of in one go. 0 or -ENOMEM. */
+static int root_take(struct heap_graph *graph, const struct object_root *root)
 {
-	struct heap_graph *graph = arg;
 	const struct object_root *last =
 		graph->root_count ? &graph->roots[graph->root_count - 1] : NULL;
 
-	if (!last || last->kind != root->kind || last->address != root->address) {
-		if (GROW(graph->roots, graph->root_capacity, graph->root_count))
-			return -ENOMEM;
-		graph->roots[graph->root_count++] = *root;
-	}
-	graph->at = ROOT_BIT | (graph->root_count - 1);
+	if (last && last->kind == root->kind && last->address == root->address)
+		return 0;
+	if (GROW(graph->roots, graph->root_capacity, graph->root_count))
+		return -ENOMEM;
+	graph->roots[graph->root_count++] = *root;
+	return 0;
+}
+
+static int root_reach(const struct object_root *root, const struct reference *reference, void *arg)
+{
+	struct heap_graph *graph = arg;
+
+	if (root_take(graph, root))
+		return -ENOMEM;
+	graph->at = HEAP_ROOT_BIT | (graph->root_count - 1);
 	return reference_reach(reference, graph);
 }
 
@@ -122,6 +115,100 @@ static int queue_follow(struct heap_graph *graph, uint32_t from)
 	return err;
 }
 
+/* ---- words of C that may be references ---- */
+
+/*
+ * What lies in C's variables may be old: the free lists keep what they handed out. Only who has more
+ * references than all objects of the census together account for is held by somebody else.
+ */
+struct candidates {
+	struct heap_graph *graph;
+	struct objects_marks *marks;
+	struct map64 *found; /* address -> the root's number above, references counted below */
+};
+
+static const unsigned int CANDIDATE_ROOT_SHIFT = 32;
+
+static int candidate_see(const struct object_root *root, const struct reference *reference,
+			 void *arg)
+{
+	struct candidates *candidates = arg;
+	struct heap_graph *graph = candidates->graph;
+	struct object object;
+	uint64_t *slot;
+	int added;
+
+	if (objects_marks_has(graph->reached, reference->address) ||
+	    !objects_inspect(graph->scan->objects, reference->address, &object))
+		return 0;
+	added = objects_marks_add(candidates->marks, reference->address);
+	if (added <= 0)
+		return added == -ENOMEM ? added : 0;
+	if (root_take(graph, root))
+		return -ENOMEM;
+	slot = map64_slot(candidates->found, reference->address, NULL);
+	if (!slot)
+		return -ENOMEM;
+	*slot = (uint64_t)(graph->root_count - 1) << CANDIDATE_ROOT_SHIFT;
+	return 0;
+}
+
+static int candidate_count(const struct reference *reference, void *arg)
+{
+	struct candidates *candidates = arg;
+
+	if (objects_marks_has(candidates->marks, reference->address))
+		++*map64_slot(candidates->found, reference->address, NULL);
+	return 0;
+}
+
+static int holder_count(uint64_t address, void *arg)
+{
+	struct candidates *candidates = arg;
+	struct objects *objects = candidates->graph->scan->objects;
+	struct object object;
+
+	if (!objects_inspect(objects, address, &object))
+		return 0;
+	return objects_references(objects, &object, candidate_count, candidates);
+}
+
+static int candidate_decide(uint64_t address, uint64_t value, void *arg)
+{
+	struct heap_graph *graph = ((struct candidates *)arg)->graph;
+	const struct reference reference = { .address = address };
+	uint32_t count =
+		(uint32_t)objects_memory_word(objects_memory_of(graph->scan->objects), address);
+
+	if (count <= (uint32_t)value)
+		return 0;
+	graph->at = HEAP_ROOT_BIT | (uint32_t)(value >> CANDIDATE_ROOT_SHIFT);
+	return reference_reach(&reference, graph);
+}
+
+/* The roots of C code, at the end: what modules and frames lead to is told by them. */
+static int c_roots_reach(struct heap_graph *graph)
+{
+	struct heap_scan *scan = graph->scan;
+	struct candidates candidates = {
+		.graph = graph,
+		.marks = objects_marks_new(MARKS_BYTES_MAX),
+		.found = map64_new(),
+	};
+	int err = candidates.marks && candidates.found ? 0 : -ENOMEM;
+
+	for (unsigned int kind = ROOT_THREAD; !err && kind < ROOT_KINDS; kind++)
+		err = objects_roots(scan->objects, &scan->lists, (enum object_root_kind)kind,
+				    candidate_see, &candidates);
+	if (!err)
+		err = objects_marks_each(scan->seen, holder_count, &candidates);
+	if (!err)
+		err = map64_each(candidates.found, candidate_decide, &candidates);
+	objects_marks_free(candidates.marks);
+	map64_free(candidates.found);
+	return err;
+}
+
 int heap_graph_build(struct heap_scan *scan, struct heap_graph **out)
 {
 	struct heap_graph *graph = calloc(1, sizeof(*graph));
@@ -134,14 +221,18 @@ int heap_graph_build(struct heap_scan *scan, struct heap_graph **out)
 	graph->reached = objects_marks_new(MARKS_BYTES_MAX);
 	if (!graph->reached)
 		return -ENOMEM;
-	for (unsigned int kind = 0; !err && kind < ROOT_KINDS; kind++) {
+	/* Modules and frames together: the nearer of the two names the chain. */
+	err = objects_roots(scan->objects, &scan->lists, ROOT_MODULE, root_reach, graph);
+	if (!err)
+		err = objects_roots(scan->objects, &scan->lists, ROOT_FRAME, root_reach, graph);
+	if (!err)
+		err = queue_follow(graph, 0);
+	if (!err) {
 		uint32_t from = graph->count;
 
-		err = objects_roots(scan->objects, &scan->lists, (enum object_root_kind)kind,
-				    root_reach, graph);
-		/* Modules and frames together: the nearer of the two names the chain. */
-		if (!err && kind != ROOT_MODULE)
-			err = queue_follow(graph, kind == ROOT_FRAME ? 0 : from);
+		err = c_roots_reach(graph);
+		if (!err)
+			err = queue_follow(graph, from);
 	}
 	scan->census->roots = graph->root_count;
 	return err ? err : objects_memory_error(objects_memory_of(scan->objects));
@@ -172,225 +263,4 @@ int heap_graph_retained(struct heap_graph *graph)
 {
 	graph->scan->census->has_retained = true;
 	return objects_marks_each(graph->scan->listed, listed_check, graph);
-}
-
-/* ---- chains ---- */
-
-/* Numbers of the chain's objects, the last one first. Returns how many; *root is the root's number. */
-static uint32_t chain_of(const struct heap_graph *graph, uint32_t node, uint32_t numbers[STEPS_MAX],
-			 uint32_t *root)
-{
-	uint32_t count = 0;
-
-	while (count < STEPS_MAX) {
-		numbers[count++] = node;
-		if (graph->parents[node] & ROOT_BIT) {
-			*root = graph->parents[node] & ~ROOT_BIT;
-			return count;
-		}
-		node = graph->parents[node];
-	}
-	*root = UINT32_MAX;
-	return count;
-}
-
-/* A number for chains of the same types under the same root. */
-static uint64_t shape_of(struct heap_graph *graph, const uint32_t *numbers, uint32_t count,
-			 uint32_t root)
-{
-	uint64_t shape = root * 0x9e3779b97f4a7c15ull + count;
-
-	for (uint32_t i = 0; i < count && i < SHAPE_STEPS; i++) {
-		struct object object;
-		uint32_t type = UINT32_MAX;
-
-		if (objects_inspect(graph->scan->objects, graph->addresses[numbers[i]], &object))
-			type = object.type;
-		shape = (shape ^ type) * 0x9fb21c651e98df25ull;
-		shape ^= shape >> 29;
-	}
-	return shape;
-}
-
-struct sought {
-	uint64_t address;
-	struct objects *objects;
-	const struct object *holder; /* NULL: a root's */
-	const struct object_root *root;
-	struct buffer *text;
-};
-
-static int sought_label(const struct reference *reference, void *arg)
-{
-	struct sought *sought = arg;
-
-	if (reference->address != sought->address)
-		return 0;
-	objects_reference_label(sought->objects, sought->holder, reference, sought->text);
-	return 1;
-}
-
-static int sought_root_label(const struct object_root *root, const struct reference *reference,
-			     void *arg)
-{
-	struct sought *sought = arg;
-
-	if (reference->address != sought->address || root->kind != sought->root->kind ||
-	    root->address != sought->root->address)
-		return 0;
-	objects_root_label(sought->objects, root, reference, sought->text);
-	return 1;
-}
-
-static int step_add(struct heap_graph *graph, uint32_t type, uint64_t address,
-		    const struct buffer *text, const struct buffer *label)
-{
-	struct census *census = graph->scan->census;
-	struct census_step step = { .type = type, .address = address };
-
-	step.text = census_string(census, text->bytes ? text->bytes : "");
-	step.label = census_string(census, label->bytes ? label->bytes : "");
-	if (step.text == UINT32_MAX || step.label == UINT32_MAX || buffer_error(text) ||
-	    buffer_error(label) || GROW(census->steps, census->step_capacity, census->step_count))
-		return -ENOMEM;
-	census->steps[census->step_count++] = step;
-	return 0;
-}
-
-/* How the one before, an object or the root, holds this one. */
-static void label_find(struct heap_graph *graph, const struct object *holder,
-		       const struct object_root *root, uint64_t address, struct buffer *label)
-{
-	struct heap_scan *scan = graph->scan;
-	struct sought sought = {
-		.address = address,
-		.objects = scan->objects,
-		.holder = holder,
-		.root = root,
-		.text = label,
-	};
-
-	buffer_clear(label);
-	if (holder)
-		objects_references(scan->objects, holder, sought_label, &sought);
-	else if (root->kind == ROOT_FRAME)
-		objects_roots(scan->objects, &scan->lists, ROOT_FRAME, sought_root_label, &sought);
-}
-
-static int steps_write(struct heap_graph *graph, const uint32_t *numbers, uint32_t count,
-		       uint32_t root_number, struct buffer *text, struct buffer *label)
-{
-	struct heap_scan *scan = graph->scan;
-	const struct object_root *root =
-		root_number < graph->root_count ? &graph->roots[root_number] : NULL;
-	struct object holder, object;
-	bool has_holder = false;
-	int err;
-
-	buffer_clear(text);
-	buffer_clear(label);
-	if (root)
-		objects_root_name(scan->objects, root, text);
-	err = step_add(graph, CENSUS_NO_TYPE, 0, text, label);
-	for (uint32_t i = count; !err && i-- > 0;) {
-		uint64_t address = graph->addresses[numbers[i]];
-
-		buffer_clear(text);
-		buffer_clear(label);
-		if (!objects_inspect(scan->objects, address, &object)) {
-			buffer_string(text, "(gone)");
-			err = step_add(graph, CENSUS_NO_TYPE, address, text, label);
-			has_holder = false;
-			continue;
-		}
-		objects_preview(scan->objects, &object, text);
-		if (has_holder || (i == count - 1 && root))
-			label_find(graph, has_holder ? &holder : NULL, root, address, label);
-		err = step_add(graph, heap_scan_row(scan, object.type), address, text, label);
-		holder = object;
-		has_holder = true;
-	}
-	return err;
-}
-
-struct charting {
-	struct heap_graph *graph;
-	struct map64 *shapes; /* -> index of the path + 1 */
-	uint32_t *examples;   /* by path: number of the object in the queue */
-	uint32_t capacity;
-};
-
-static int node_chart(struct charting *charting, uint32_t node, uint32_t numbers[STEPS_MAX])
-{
-	struct census *census = charting->graph->scan->census;
-	uint32_t root, count = chain_of(charting->graph, node, numbers, &root);
-	uint64_t shape = shape_of(charting->graph, numbers, count, root);
-	uint64_t *slot = map64_slot(charting->shapes, shape, NULL);
-
-	if (!slot)
-		return -ENOMEM;
-	if (!*slot) {
-		if (GROW(census->paths, census->path_capacity, census->path_count) ||
-		    GROW(charting->examples, charting->capacity, census->path_count))
-			return -ENOMEM;
-		charting->examples[census->path_count] = node;
-		/* Until it is known how many are shown: which example it has. */
-		census->paths[census->path_count] = (struct census_path){
-			.first_step = census->path_count,
-			.step_count = count,
-		};
-		*slot = ++census->path_count;
-	}
-	census->paths[*slot - 1].count++;
-	return 0;
-}
-
-static int paths_write(struct charting *charting, uint32_t limit, uint32_t numbers[STEPS_MAX])
-{
-	struct census *census = charting->graph->scan->census;
-	struct buffer text, label;
-	int err = 0;
-
-	buffer_init(&text);
-	buffer_init(&label);
-	for (uint32_t i = 0; !err && i < census->path_count; i++) {
-		struct census_path *path = &census->paths[i];
-		uint32_t node = charting->examples[path->first_step], root;
-		uint32_t count = chain_of(charting->graph, node, numbers, &root);
-
-		path->first_step = census->step_count;
-		path->step_count = 0;
-		if (limit && i >= limit)
-			continue;
-		err = steps_write(charting->graph, numbers, count, root, &text, &label);
-		path->step_count = census->step_count - path->first_step;
-	}
-	buffer_release(&text);
-	buffer_release(&label);
-	return err;
-}
-
-int heap_graph_paths(struct heap_graph *graph, uint32_t limit)
-{
-	struct heap_scan *scan = graph->scan;
-	struct charting charting = { .graph = graph, .shapes = map64_new() };
-	uint32_t *numbers = malloc(STEPS_MAX * sizeof(*numbers));
-	uint64_t held = 0;
-	int err = charting.shapes && numbers ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; !err && i < graph->count; i++) {
-		if (!objects_marks_has(scan->wanted, graph->addresses[i]))
-			continue;
-		held++;
-		err = node_chart(&charting, i, numbers);
-	}
-	scan->census->has_paths = true;
-	scan->census->unheld_count = objects_marks_count(scan->wanted) - held;
-	census_finish(scan->census);
-	if (!err)
-		err = paths_write(&charting, limit, numbers);
-	map64_free(charting.shapes);
-	free(charting.examples);
-	free(numbers);
-	return err;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/grow.h"
+#include "python/gc_sweep.h"
 #include "python/objects_roots.h"
 
 enum {
@@ -334,6 +335,18 @@ static void quality_tell(struct heap_scan *scan)
 	census->incomplete = scan->lists.incomplete;
 }
 
+/* The lists changed faster than they could be followed: what is in them is found otherwise. */
+static int lists_make_up(struct heap_scan *scan)
+{
+	int err = gc_sweep(scan->objects, list_mark, scan);
+
+	if (err == -ENOENT)
+		return 0;
+	scan->census->swept = !err;
+	scan->census->incomplete = err;
+	return err;
+}
+
 static void garbage_count(struct heap_scan *scan)
 {
 	struct objects_memory *memory = objects_memory_of(scan->objects);
@@ -356,6 +369,8 @@ int heap_scan_run(struct heap_scan *scan)
 	scan->until_turn = TURN_OBJECTS;
 	err = gc_lists_walk(scan->objects, &scan->lists, list_mark, scan);
 	quality_tell(scan);
+	if (!err && scan->lists.incomplete)
+		err = lists_make_up(scan);
 	if (!err)
 		err = permanent_look_at(scan);
 	if (!err)

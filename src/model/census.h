@@ -96,7 +96,8 @@ struct census {
 
 	/* How well it could be read. */
 	uint64_t torn, retried, restarted, unreadable, waited_ns;
-	bool incomplete; /* some list could not be followed from end to end */
+	bool swept;	 /* lists could not be followed; pymalloc's pools were gone through */
+	bool incomplete; /* some list could not be followed, and nothing made up for it */
 	bool cut;	 /* there was no room for more: memory, or a forged heap */
 
 	bool has_retained, has_before;

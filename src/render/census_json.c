@@ -175,13 +175,14 @@ static void write_quality(struct json_writer *json, const struct census *census)
 {
 	json_newline(json);
 	json_open(json, "lost", '{');
-	json_uint(json, "total", census->unreadable + census->torn);
+	json_uint(json, "total", census->unreadable + (census->incomplete ? census->torn : 0));
 	json_uint(json, "unreadable", census->unreadable);
 	json_uint(json, "torn", census->torn);
 	json_close(json, '}');
 	json_uint(json, "retried", census->retried);
 	json_uint(json, "restarted", census->restarted);
 	json_uint(json, "waited_ns", census->waited_ns);
+	json_bool(json, "swept", census->swept);
 	json_bool(json, "incomplete", census->incomplete);
 	json_bool(json, "collecting", census->collecting);
 	json_bool(json, "cut", census->cut);

@@ -519,6 +519,9 @@ static void foot_write(struct table *table)
 		buffer_string(out, " for collections");
 	}
 	buffer_byte(out, '\n');
+	if (census->swept)
+		buffer_string(out, "the process changed its lists faster than they could be "
+				   "followed: its pools were gone through instead\n");
 	if (census->incomplete)
 		buffer_string(out, "incomplete: the process changed its lists faster than they "
 				   "could be read; --freeze MS stops it meanwhile\n");
