@@ -154,7 +154,7 @@ int memory_meter_allocated(struct memory_meter *meter, uint32_t index, uint64_t 
 	if (!site)
 		return -ENOMEM;
 	amount = meter_weigh(meter, size, &variance);
-	if (history_add_born(&site->history, meter_span(meter, meter_since_start(meter, born_ns)),
+	if (history_add_born(&site->history, meter_born_span(meter, born_ns, since_ns),
 			     amount.blocks) ||
 	    meter_count_size(meter, site, size, amount.blocks))
 		return -ENOMEM;

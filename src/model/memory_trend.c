@@ -151,23 +151,6 @@ static double growth_confidence(const double *readings, uint32_t count, double i
 	return erf((score - 1) / sqrt(2 * variance));
 }
 
-static double least(const double *readings, uint32_t count)
-{
-	double value = readings[0];
-
-	for (uint32_t i = 1; i < count; i++)
-		value = fmin(value, readings[i]);
-	return value;
-}
-
-static bool floor_rises(const double *readings, uint32_t count, double slope)
-{
-	uint32_t half = count / 2;
-	double rise = least(readings + half, count - half) - least(readings, half);
-
-	return slope > 0 && rise >= slope * half / 2;
-}
-
 void memory_trend_make(const double *readings, uint32_t count, double seconds_apart,
 		       struct memory_trend *out)
 {
@@ -180,7 +163,7 @@ void memory_trend_make(const double *readings, uint32_t count, double seconds_ap
 		return;
 	slope = trend_slope(readings, count);
 	out->bytes_per_second = slope / seconds_apart;
-	if (count < MEMORY_TREND_ENOUGH || !floor_rises(readings, count, slope))
+	if (count < MEMORY_TREND_ENOUGH)
 		return;
 	all = growth_confidence(readings, count, trend_inflation(readings, count, slope));
 	last = growth_confidence(readings + half, count - half, 1);

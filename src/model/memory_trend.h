@@ -19,13 +19,11 @@ enum {
  * The slope is Theil and Sen's: the median of the slopes between any two readings. The confidence is
  * the probability by Mann and Kendall's test that so much order is not chance, the smaller one of
  *
- * - all readings, their variance enlarged where neighbours are alike beside the slope (what wanders
- *   up and down slowly, such as a queue, would else look like growth), and
- * - the last half of the readings, as it is: what filled up and then stays is no leak;
+ * - all readings, their variance enlarged where neighbours are alike beside the slope: what fills
+ *   and is emptied in turn, or wanders slowly as a queue does, would else look like growth, and
+ * - the last half of the readings, as it is: what filled up and then stays is no leak.
  *
- * and 0 if what is given back is what came: between the two halves the floor, the least reading of
- * each, must rise by half of what the slope says. So a cache that fills and is emptied again has
- * none, unless it is seen filling only once.
+ * A cache that is only ever seen filling cannot be told from a leak.
  */
 void memory_trend_make(const double *readings, uint32_t count, double seconds_apart,
 		       struct memory_trend *out);

@@ -132,6 +132,23 @@ Test(memory_meter, a_time_before_the_start_is_the_start)
 	cr_expect_eq(memory->sites[0].oldest_ns, 0);
 }
 
+/* What says it came up in the future came up now: the run does not become longer. */
+Test(memory_meter, a_birth_in_the_future_is_now)
+{
+	uint64_t step = 1 << 20;
+
+	for (uint64_t i = 0; i < 64; i++)
+		cr_assert_eq(
+			memory_meter_allocated(meter, 0, START + i * step, UINT64_MAX / 2, 8, true),
+			0);
+	memory_meter_end(meter, START + 64 * step);
+	for (uint64_t i = 0; i < 64; i++)
+		alive(0, i * step, 8);
+	finish(64 * step);
+	cr_expect_eq(memory->sites[0].first_half_blocks, 32);
+	cr_expect_eq(memory->sites[0].trend.points, 15);
+}
+
 Test(memory_meter, resizes_and_failures_are_counted)
 {
 	struct memory_free freed = { START + 20, START + 10, 64, 0, true };
@@ -362,6 +379,21 @@ Test(memory_meter, survivors_are_of_the_first_half)
 	finish(end);
 	cr_expect_eq(memory->sites[0].first_half_blocks, 512);
 	expect_amount(&memory->sites[0].survivors, 64, 64 * 16);
+}
+
+/* 17.5 spans of 2^26 ns: the middle is in the ninth, nearer its end. */
+Test(memory_meter, the_halves_meet_where_a_span_ends)
+{
+	uint64_t span = 1 << 26;
+
+	allocate(0, 8 * span + span / 2, 16);
+	allocate(0, 9 * span + 1, 16);
+	memory_meter_end(meter, START + 17 * span + span / 2 + 1);
+	alive(0, 8 * span + span / 2, 16);
+	alive(0, 9 * span + 1, 16);
+	finish(17 * span + span / 2 + 1);
+	expect_amount(&memory->sites[0].survivors, 1, 16);
+	cr_expect_eq(memory->sites[0].first_half_blocks, 1);
 }
 
 /* A list that grows: allocated at one place, resized at another, again and again. */
