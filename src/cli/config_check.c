@@ -222,6 +222,11 @@ static int check_format(struct parse *parse, const struct config_report *report)
 			buffer_printf(parse->message, "%s%s", i ? ", " : "", renderer_at(i)->name);
 		return -EINVAL;
 	}
+	if (config_has_mode(parse->config, CONFIG_MODE_MEMORY) && !strcmp(format, "pstats")) {
+		buffer_string(parse->message,
+			      "pstats holds times, not bytes: pprof and callgrind are for both");
+		return -EINVAL;
+	}
 	if (renderer->binary && !report->path && parse->host->stdout_terminal) {
 		buffer_printf(parse->message, "%s is binary and not for a terminal: give -o FILE",
 			      format);

@@ -261,11 +261,12 @@ static void callgrind_write_events(struct buffer *header, const struct exchange 
 				      "event: Cpu_ns : CPU time in ns\n"
 				      "events: Wall_ns Cpu_ns\n");
 	else
-		buffer_printf(header, "events: %s Samples\n",
+		buffer_printf(header, "events: %s %s\n",
 			      profile->unit == UNIT_NS &&
 					      strstr(profile_text(profile, profile->mode), "wall") ?
 				      "Wall_ns" :
-				      SAMPLED[profile->unit]);
+				      SAMPLED[profile->unit],
+			      profile->memory ? "Blocks" : "Samples");
 }
 
 static void callgrind_write_header(struct callgrind *callgrind,
@@ -289,7 +290,9 @@ static void callgrind_write_header(struct callgrind *callgrind,
 	buffer_string(header, "part: 1\n");
 	buffer_clear(&text);
 	closing_append_summary(&text, profile, options);
-	if (!callgrind->exchange.exact)
+	if (profile->memory)
+		buffer_string(&text, "counts of calls are counts of blocks\n");
+	else if (!callgrind->exchange.exact)
 		buffer_string(&text, "sampled: counts of calls are counts of samples\n");
 	closing_append_cost(&text, profile, options);
 	if (text.error) {

@@ -394,6 +394,7 @@ static const struct {
 	{ "-a --mode memory --allocator", "--allocator needs malloc|object" },
 	{ "-a --mode memory --max-blocks 0", "'0' is not a number of blocks" },
 	{ "-a --mode memory --max-blocks 3G", "'3G' is not a number of blocks" },
+	{ "-a --mode memory -f pstats -o x", "pstats holds times, not bytes" },
 	{ "-a --mode memory --leaks=yes", "--leaks takes no value" },
 	{ "-a --mode time -r 99", "--rate means nothing with --mode time: every call is seen" },
 	{ "-a --mode callgraph -n", "--native means nothing with --mode callgraph: only Python" },
