@@ -309,7 +309,9 @@ static void flamegraph_write_views(struct json_writer *json, const struct profil
 	free(kept);
 }
 
-static void flamegraph_write_timeline(struct json_writer *json, const struct profile *profile)
+/* Of all sites: nobody knows what those that -F selects had when. */
+static void flamegraph_write_timeline(struct json_writer *json, const struct profile *profile,
+				      const struct render_options *options)
 {
 	const struct memory *memory = profile->memory;
 
@@ -318,6 +320,7 @@ static void flamegraph_write_timeline(struct json_writer *json, const struct pro
 	json_uint(json, "end_ns", profile->duration_ns);
 	json_uint(json, "peak_at_ns", memory->peak_at_ns);
 	json_uint(json, "peak_bytes", memory->amounts[MEMORY_VIEW_PEAK].bytes);
+	json_bool(json, "selected", options->glob_count > 0);
 	json_open(json, "timeline", '[');
 	for (uint32_t i = 0; i < memory->point_count; i++) {
 		const struct memory_point *point = &memory->points[i];
@@ -344,7 +347,7 @@ static void flamegraph_write_profile(struct writer *writer, const struct profile
 	flamegraph_write_tree(&json, profile);
 	if (profile->memory) {
 		flamegraph_write_views(&json, profile, options);
-		flamegraph_write_timeline(&json, profile);
+		flamegraph_write_timeline(&json, profile, options);
 	} else {
 		flamegraph_write_sums(&json, profile);
 	}

@@ -45,9 +45,13 @@ function formatPercent(part, whole) {
 	return percent.toFixed(percent >= 0.1 || percent === 0 ? 1 : 2) + " %";
 }
 
+function formatNumber(number) {
+	return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
 function formatCount(count) {
 	const words = shown().counts;
-	return count + " " + (count === 1 ? words.slice(0, -1) : words);
+	return formatNumber(count) + " " + (count === 1 ? words.slice(0, -1) : words);
 }
 
 // With half the width of its 95 % interval where it is an estimate that knows its error.

@@ -307,6 +307,8 @@ function prepareTimeline() {
 	const svg = element("timeline");
 	const series = [["live", "live"], ["most", "most between two readings"], ["resident", "resident (RSS)"]];
 
+	element("timeline-title").textContent = ["Over time", ...profile.processes.length > 1 ?
+		["all processes together"] : [], ...memory.selected ? ["all functions"] : []].join(", ");
 	svg.setAttribute("aria-valuemin", 0);
 	svg.setAttribute("aria-valuemax", Math.max(pointCount() - 1, 0));
 	element("timeline-legend").replaceChildren(...series.map(([name, words]) => {

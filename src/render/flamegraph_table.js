@@ -41,7 +41,8 @@ function tableRows() {
 
 function tableRow({ key, self, count, total }) {
 	const row = document.createElement("tr");
-	const numbers = [formatPercent(self, root.value), formatValue(self), ...profile.views ? [count] : [],
+	const numbers = [formatPercent(self, root.value), formatValue(self),
+		...profile.views ? [formatNumber(count)] : [],
 		formatPercent(total, root.value), formatValue(total)];
 
 	for (const [kind, texts] of [["number", numbers], ["name", [keyFunction(key)[0]]],

@@ -11,8 +11,8 @@ import chromium
 VIEWS = {
     "peak": ("Peak 1.24 MiB", "all: 1.24 MiB, 122 blocks, 100.0 %", 7),
     "live": ("Live 871 KiB", "all: 871 KiB, 50 blocks, 100.0 %", 7),
-    "allocated": ("Allocated 2.17 MiB", "all: 2.17 MiB, 1168 allocations, 100.0 %", 7),
-    "temporary": ("Temporary 700 KiB", "all: 700 KiB, 1050 allocations, 100.0 %", 5),
+    "allocated": ("Allocated 2.17 MiB", "all: 2.17 MiB, 1,168 allocations, 100.0 %", 7),
+    "temporary": ("Temporary 700 KiB", "all: 700 KiB, 1,050 allocations, 100.0 %", 5),
 }
 
 
@@ -87,7 +87,7 @@ class MemoryInChromium(chromium.PageTest):
 
     def test_threads_have_views_of_their_own(self):
         self.browser.open("memory.html", "scope=t1&show=allocated")
-        self.assertEqual(self.status(), "all: 803 KiB, 1004 allocations, 100.0 %")
+        self.assertEqual(self.status(), "all: 803 KiB, 1,004 allocations, 100.0 %")
         self.assertEqual(self.browser.text("#show-live"), "Live 103 KiB")
         self.expect_rows(["all", "Worker.run (app/jobs.py:40)", "dumps (json/__init__.py:183)",
                           "realloc (libc.so.6)"])
@@ -106,7 +106,7 @@ class MemoryInChromium(chromium.PageTest):
         self.assertEqual(self.table()[:3], [
             ["46.0 %", "1.00 MiB", "64", "46.0 %", "1.00 MiB", "Cache.put", "app/jobs.py:10"],
             # 300 KiB of it by way of realloc()
-            ["35.9 %", "800 KiB", "1003", "35.9 %", "800 KiB", "dumps", "json/__init__.py:183"],
+            ["35.9 %", "800 KiB", "1,003", "35.9 %", "800 KiB", "dumps", "json/__init__.py:183"],
             ["18.0 %", "400 KiB", "100", "63.9 %", "1.39 MiB", "load", "app/jobs.py:20"]])
         self.assertEqual(self.browser.text("#counts"), "Allocations")
         self.browser.open("memory.html", "view=table&merge=line&show=live")
@@ -117,7 +117,7 @@ class MemoryInChromium(chromium.PageTest):
                 ("memory.html", "peak", "1.24 MiB in 122 blocks: alive when most was, 6.00 s after "
                  "the start"),
                 ("memory.html", "live", "871 KiB in 50 blocks: alive at the end"),
-                ("memory.html", "temporary", "700 KiB in 1050 allocations: freed within 1 "
+                ("memory.html", "temporary", "700 KiB in 1,050 allocations: freed within 1 "
                  "allocation"),
                 # Three sites of 10 KiB standard deviation: 1.96 * 10 * sqrt(3) = 33.9
                 ("sampled.html", "live", "871 KiB \u00b1 33.9 KiB in 50 blocks: alive at the end; "
@@ -173,6 +173,14 @@ class MemoryInChromium(chromium.PageTest):
             resident = self.browser.run("document.querySelector('path.resident').getAttribute('d')")
             self.assertTrue(all(float(point.split(" ")[1]) > at["0"]
                                 for point in resident[1:].split("L")))
+
+    def test_nothing_allocated_is_a_page_too(self):
+        self.browser.open("nothing.html", "view=table")
+        self.assertEqual(self.status(), "all: 0 B, 0 blocks, 0.0 %")
+        self.assertEqual(self.browser.text("#show-allocated"), "Allocated 0 B")
+        self.assertFalse(self.browser.run("document.getElementById('timeline').checkVisibility()"))
+        self.choose("live")
+        self.assertEqual(self.browser.text("#view-note"), "0 B in 0 blocks: alive at the end")
 
     def test_closing_the_timeline_leaves_its_room_to_the_graph(self):
         self.browser.open("memory.html")

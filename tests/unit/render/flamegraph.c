@@ -245,6 +245,7 @@ Test(flamegraph, pages_for_the_browser_are_written)
 		{ "large.html", "pybpfprof -p 100", sample_large_new },
 		{ "calls.html", "pybpfprof -p 100", exchange_calls_new },
 		{ "memory.html", "pybpfprof -p 100 --mode memory", sample_blocks_new },
+		{ "nothing.html", "pybpfprof -p 100 --mode memory", sample_blocks_none_new },
 		{ "sampled.html", "pybpfprof -p 100 --mode memory --rss --sample 4096",
 		  sample_blocks_sampled_new },
 	};

@@ -99,6 +99,16 @@ static void blocks_sites(struct profile *profile)
 	blocks_site(profile, 1, 0, NOWHERE);
 }
 
+struct profile *sample_blocks_none_new(void)
+{
+	struct profile *profile = profile_new("memory", UNIT_BYTES);
+
+	profile_add_process(profile, 1, 100);
+	profile->memory = memory_new();
+	cr_assert_not_null(profile->memory);
+	return profile;
+}
+
 struct profile *sample_blocks_new(void)
 {
 	static const char *const THREADS[] = { "python3", "worker" };

@@ -27,4 +27,7 @@ struct profile *sample_blocks_new(void);
  */
 struct profile *sample_blocks_sampled_new(void);
 
+/* A run in which nobody allocated and no reading was taken. */
+struct profile *sample_blocks_none_new(void);
+
 #endif
