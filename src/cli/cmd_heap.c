@@ -317,9 +317,10 @@ static int outcome(struct heap *heap, int err)
 			  pid);
 		return EXIT_NOT_ALLOWED;
 	case -ENOTSUP:
-		log_error("pid %d: CPython %s: the collector of a free-threaded build has no lists "
-			  "to read",
-			  pid, heap->python.version);
+		log_error("pid %d: no census of CPython %s%s", pid, heap->python.version,
+			  heap->python.free_threaded ?
+				  ": the collector of a free-threaded build has no lists to read" :
+				  "");
 		return EXIT_NO_TARGET;
 	default:
 		log_error("pid %d: its objects cannot be read: %s", pid, strerror(-err));

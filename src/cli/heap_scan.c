@@ -340,11 +340,12 @@ static int lists_make_up(struct heap_scan *scan)
 {
 	int err = gc_sweep(scan->objects, list_mark, scan);
 
-	if (err == -ENOENT)
-		return 0;
+	if (err == -ENOMEM || err == -ESRCH || err == -ECANCELED)
+		return err;
+	/* No pools, or none that can be found: what the lists gave is all there is. */
 	scan->census->swept = !err;
 	scan->census->incomplete = err;
-	return err;
+	return 0;
 }
 
 static void garbage_count(struct heap_scan *scan)

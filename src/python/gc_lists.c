@@ -24,8 +24,6 @@ enum {
 };
 
 static const uint64_t LINK_MASK = ~3ULL;
-/* More than any process has: a list that was forged without an end ends here. */
-static const uint64_t LIST_LENGTH_MAX = 1ULL << 31;
 
 /* ---- where they are ---- */
 
@@ -203,12 +201,24 @@ enum walk_end { WALK_DONE, WALK_TORN };
 /* From the head until it is met again. *end tells how it ended; negative: what `visit` returned. */
 static int list_follow(struct list_walk *walk, enum walk_end *end)
 {
-	uint64_t at = walk->head, next;
+	uint64_t at = walk->head, next, milestone = 0, until = 1, since = 0;
 
 	*end = WALK_TORN;
 	walk->length = 0;
-	for (uint64_t steps = 0; steps < LIST_LENGTH_MAX; steps++) {
+	for (;;) {
 		int err;
+
+		/*
+		 * Windows of different moments may make a ring that never was. Brent: a link is
+		 * remembered, twice as long each time; meeting it again is that ring.
+		 */
+		if (at == milestone)
+			return 0;
+		if (++since == until) {
+			milestone = at;
+			since = 0;
+			until *= 2;
+		}
 
 		if (!step_surely(walk, at, &next))
 			return objects_memory_error(walk->objects->memory);
@@ -223,7 +233,6 @@ static int list_follow(struct list_walk *walk, enum walk_end *end)
 		walk->trail[walk->length++ % TRAIL] = at;
 		at = next;
 	}
-	return 0;
 }
 
 /*
@@ -238,8 +247,10 @@ static int list_walk(struct list_walk *walk)
 	for (int i = 0; i < LIST_RESTARTS && !err; i++) {
 		bool quiet = collecting_wait(walk->objects, walk->lists, walk->interpreter);
 
-		if (i)
+		if (i) {
 			walk->lists->restarted++;
+			objects_memory_forget_all(walk->objects->memory);
+		}
 		objects_memory_forget(walk->objects->memory, walk->head);
 		err = list_follow(walk, &end);
 		if (end == WALK_DONE || !quiet)

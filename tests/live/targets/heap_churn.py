@@ -30,5 +30,6 @@ known.ready()
 for thread in threads:
     thread.start()
 for thread in threads:
-    thread.join()
+    while thread.is_alive():  # a signal that another thread got is seen here, too
+        thread.join(0.05)
 known.done()
