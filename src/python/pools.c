@@ -64,15 +64,24 @@ static void pool_take(struct sweep *sweep, size_t index)
 	sweep->pools->free_pools--;
 }
 
-/* It is gone, unless it is still listed. */
+/* As it is now, which may be elsewhere. */
+static int arena_read_again(const struct sweep *sweep, size_t index, struct pymalloc_arena *arena)
+{
+	uint64_t arenas;
+	int err = memory_read_u64(sweep->pid, sweep->states->states[sweep->state].arenas, &arenas);
+
+	return err ? err :
+		     memory_read(sweep->pid, arenas + index * sizeof(*arena), arena,
+				 sizeof(*arena));
+}
+
+/* Unmapped first, taken off the list then: when the last of its pools is free. */
 static bool arena_is_gone(const struct sweep *sweep, uint32_t index)
 {
-	uint64_t arenas, address;
+	struct pymalloc_arena now;
 
-	return memory_read_u64(sweep->pid, sweep->states->states[sweep->state].arenas, &arenas) ||
-	       memory_read_u64(sweep->pid, arenas + index * sizeof(struct pymalloc_arena),
-			       &address) ||
-	       address != sweep->arenas[index].address;
+	return arena_read_again(sweep, index, &now) ||
+	       now.address != sweep->arenas[index].address || now.nfreepools == now.ntotalpools;
 }
 
 /* The pool at `index` of the batch cannot be read: nor can the others of its arena. */
@@ -121,13 +130,9 @@ static uint64_t arena_bytes_of(const struct pymalloc_arena *arena, uint32_t pool
 static bool arena_settle(const struct sweep *sweep, size_t index)
 {
 	struct pymalloc_arena *arena = &sweep->arenas[index];
-	uint64_t arenas;
 
 	for (int i = 0; !pymalloc_arena_is_plausible(arena, sweep->pool_bytes); i++) {
-		if (i == REREADS ||
-		    memory_read_u64(sweep->pid, sweep->states->states[sweep->state].arenas,
-				    &arenas) ||
-		    memory_read(sweep->pid, arenas + index * sizeof(*arena), arena, sizeof(*arena)))
+		if (i == REREADS || arena_read_again(sweep, index, arena))
 			return false;
 	}
 	return true;
@@ -290,6 +295,8 @@ int pools_arenas(const struct python_process *python, uint64_t *addresses, size_
 		free(arenas);
 	}
 	pymalloc_states_release(&states);
+	if (err == -ENOENT)
+		err = 0;
 	if (!err)
 		*count = stored;
 	return err;

@@ -32,13 +32,17 @@ struct pools {
 };
 
 /*
- * 0; -ENOENT and one plain line in `reason`: this process has no pymalloc (PYTHONMALLOC=malloc, a build
- * without it) or it cannot be found; -ESRCH: the process is gone.
+ * 0; or with one plain line in `reason`: -ENOENT: this process has no pymalloc (PYTHONMALLOC=malloc, a
+ * build without it); -ENOTSUP: it cannot be found in this build; -EUCLEAN: what it says makes no sense;
+ * -ETIMEDOUT: there are too many arenas to read; -ESRCH: the process is gone; -errno.
  */
 int pools_read(const struct python_process *python, struct pools *pools, char *reason,
 	       size_t reason_size);
 
-/* Where the arenas lie, so that an mmap() can be told to be one. Up to `capacity` addresses. 0, -errno. */
+/*
+ * Where the arenas lie, so that an mmap() can be told to be one. Up to `capacity` addresses; none where
+ * no pymalloc is in use. 0, -errno.
+ */
 int pools_arenas(const struct python_process *python, uint64_t *addresses, size_t capacity,
 		 size_t *count);
 

@@ -24,6 +24,7 @@ enum {
 	ARENA_POOLS_MAX = 512,
 	PROOF_ARENAS = 4096, /* how many are looked at for a proof */
 	PROOF_POOLS = 16,
+	PROOF_ATTEMPTS = 4,
 	READ_ATTEMPTS = 8,
 	READ_LIMIT_S = 5, /* enough for some hundred GiB in arenas */
 	USED_POOLS = 2 * PYMALLOC_CLASSES,
@@ -290,17 +291,18 @@ static int interpreters_read(struct interpreters *interpreters)
 
 /*
  * `usedpools` of a class that has no pool with room points at itself, 16 bytes in front; otherwise at
- * two pools, the first of which points back (its prevpool).
+ * the first and the last of its pools.
  */
-static bool class_proves(pid_t pid, const uint64_t *pair, uint64_t self, uint32_t pool_bytes)
+static bool class_proves(pid_t pid, const uint64_t *pair, uint32_t size_class, uint64_t self,
+			 uint32_t pool_bytes)
 {
-	uint64_t back;
+	struct pymalloc_pool pool;
 
 	if (pair[0] == self && pair[1] == self)
 		return true;
-	return pair[0] && pair[0] % pool_bytes == 0 && pair[1] % pool_bytes == 0 &&
-	       !memory_read_u64(pid, pair[0] + offsetof(struct pymalloc_pool, prevpool), &back) &&
-	       back == self;
+	return pair[0] && pair[0] % pool_bytes == 0 && pair[1] && pair[1] % pool_bytes == 0 &&
+	       !memory_read(pid, pair[0], &pool, sizeof(pool)) && pool.szidx == size_class &&
+	       pool.count <= pymalloc_pool_capacity(size_class, pool_bytes);
 }
 
 /* Whether a struct _obmalloc_state lies at the address: it begins with `usedpools`. */
@@ -311,24 +313,30 @@ static bool obmalloc_proves(pid_t pid, uint64_t address, uint32_t pool_bytes)
 
 	if (address % 8 || memory_read(pid, address, used, sizeof(used)))
 		return false;
-	for (int i = 0; i < PYMALLOC_CLASSES; i++)
-		proven += class_proves(pid, &used[2 * (size_t)i], address + 16 * (uint64_t)i - 16,
-				       pool_bytes);
+	for (uint32_t i = 0; i < PYMALLOC_CLASSES; i++)
+		proven += class_proves(pid, &used[2 * i], i, address + 16ULL * i - 16, pool_bytes);
 	return proven >= CLASSES_PROVEN;
 }
 
-/* The address of an interpreter's struct _obmalloc_state, proven; 0: there is none. */
-static uint64_t obmalloc_of(const struct interpreters *interpreters, uint64_t interpreter,
-			    uint64_t offset)
+/* An interpreter's own, proven. Classes whose pools come and go meanwhile prove nothing: again. */
+static bool state_of(const struct interpreters *interpreters, uint64_t interpreter, uint64_t offset,
+		     struct pymalloc_state *out)
 {
+	const struct layout *layout = interpreters->layout;
 	const pid_t pid = interpreters->python->pid;
-	uint64_t address = interpreter + offset;
+	uint64_t address = interpreter + offset, arenas;
+	uint32_t maxarenas;
 
-	if (!interpreters->layout->obmalloc_inline && memory_read_u64(pid, address, &address))
-		return 0;
-	return address && obmalloc_proves(pid, address, interpreters->layout->pool_bytes) ?
-		       address :
-		       0;
+	if (!layout->obmalloc_inline && (memory_read_u64(pid, address, &address) || !address))
+		return false;
+	out->arenas = address + layout->obmalloc_arenas;
+	out->maxarenas = address + layout->obmalloc_maxarenas;
+	for (int attempt = 0; attempt < PROOF_ATTEMPTS; attempt++) {
+		if (!variables_read(pid, out, &arenas, &maxarenas) &&
+		    obmalloc_proves(pid, address, layout->pool_bytes))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -336,7 +344,7 @@ static uint64_t obmalloc_of(const struct interpreters *interpreters, uint64_t in
  * moves it by 8, 3.14.5 did by 24), and _Py_DebugOffsets do not tell: the table's offset first, then
  * around it.
  */
-static bool obmalloc_offset_find(struct interpreters *interpreters)
+static bool offset_find(struct interpreters *interpreters, struct pymalloc_state *main_state)
 {
 	const uint64_t main_interpreter = interpreters->addresses[interpreters->count - 1];
 	const uint64_t expected = interpreters->layout->interp_obmalloc;
@@ -344,36 +352,37 @@ static bool obmalloc_offset_find(struct interpreters *interpreters)
 	for (uint64_t drift = 0; drift <= OFFSET_DRIFT_BYTES; drift += 8) {
 		for (int sign = 0; sign < 2; sign++) {
 			interpreters->offset = sign ? expected - drift : expected + drift;
-			if (obmalloc_of(interpreters, main_interpreter, interpreters->offset))
+			if (state_of(interpreters, main_interpreter, interpreters->offset,
+				     main_state))
 				return true;
 		}
 	}
 	return false;
 }
 
-static bool state_is_known(const struct pymalloc_states *states, uint64_t arenas)
+static bool state_is_known(const struct pymalloc_states *states, const struct pymalloc_state *state)
 {
 	for (uint32_t i = 0; i < states->count; i++) {
-		if (states->states[i].arenas == arenas)
+		if (states->states[i].arenas == state->arenas)
 			return true;
 	}
 	return false;
 }
 
 /* Interpreters share the main one's, unless they were made with an allocator of their own. */
-static int obmallocs_add(const struct interpreters *interpreters, struct pymalloc_states *out)
+static int states_add(struct interpreters *interpreters, struct pymalloc_states *out)
 {
-	const struct layout *layout = interpreters->layout;
-	int err = 0;
+	struct pymalloc_state state;
+	int err;
 
-	for (size_t i = interpreters->count; i-- > 0 && !err;) {
-		uint64_t obmalloc =
-			obmalloc_of(interpreters, interpreters->addresses[i], interpreters->offset);
-
-		if (obmalloc && !state_is_known(out, obmalloc + layout->obmalloc_arenas))
-			err = state_add(out, (struct pymalloc_state){
-						     obmalloc + layout->obmalloc_arenas,
-						     obmalloc + layout->obmalloc_maxarenas });
+	if (!offset_find(interpreters, &state))
+		return -ENOTSUP;
+	err = state_add(out, state);
+	for (size_t i = interpreters->count - 1; i-- > 0 && !err;) {
+		if (state_of(interpreters, interpreters->addresses[i], interpreters->offset,
+			     &state) &&
+		    !state_is_known(out, &state))
+			err = state_add(out, state);
 	}
 	return err;
 }
@@ -399,8 +408,7 @@ static int interpreters_find(const struct python_process *python, const struct l
 	interpreters->layout = layout;
 	err = interpreters_read(interpreters);
 	if (!err)
-		err = obmalloc_offset_find(interpreters) ? obmallocs_add(interpreters, out) :
-							   -ENOTSUP;
+		err = states_add(interpreters, out);
 	free(interpreters);
 	return err;
 }

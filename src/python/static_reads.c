@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The contract is in static_reads.h. Branches are not followed: every byte is looked at once. */
+/* The contract is in static_reads.h. Every byte of a function is looked at once, in order. */
 #include "python/static_reads.h"
 
 #include <Zydis/Zydis.h>
@@ -11,7 +11,7 @@
 
 #include "proc/elf_file.h"
 
-enum { FUNCTIONS_MAX = 4 };
+enum { FUNCTIONS_MAX = 4, REST_BYTES = 2048 };
 
 /* At a fixed address: relative to the instruction, or absolute in position-dependent code. */
 static bool operand_is_static(const ZydisDecodedOperand *operand)
@@ -26,24 +26,29 @@ static bool operand_is_static(const ZydisDecodedOperand *operand)
 	       (memory->base == ZYDIS_REGISTER_RIP || memory->base == ZYDIS_REGISTER_NONE);
 }
 
-static size_t read_add(struct static_read *out, size_t count, size_t size, struct static_read read)
+static void read_add(struct static_reads *reads, uint64_t address, uint32_t bytes)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (out[i].address == read.address && out[i].bytes == read.bytes)
-			return count;
+	for (size_t i = 0; i < reads->count; i++) {
+		if (reads->reads[i].address == address && reads->reads[i].bytes == bytes)
+			return;
 	}
-	if (count < size)
-		out[count++] = read;
-	return count;
+	if (reads->count < STATIC_READS_MAX)
+		reads->reads[reads->count++] = (struct static_read){ address, bytes };
 }
 
-size_t static_reads_decode(const uint8_t *code, size_t bytes, uint64_t address,
-			   struct static_read *out, size_t size)
+static bool is_jump(const ZydisDecodedInstruction *instruction)
+{
+	return instruction->meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
+	       instruction->meta.category == ZYDIS_CATEGORY_COND_BR;
+}
+
+uint64_t static_reads_decode(const uint8_t *code, size_t bytes, uint64_t address,
+			     struct static_reads *reads)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	ZydisDecodedInstruction instruction;
 	ZydisDecoder decoder;
-	size_t count = 0;
+	uint64_t rest = 0;
 
 	if (ZYAN_FAILED(
 		    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
@@ -53,33 +58,36 @@ size_t static_reads_decode(const uint8_t *code, size_t bytes, uint64_t address,
 						       &instruction, operands)))
 			break;
 		for (int i = 0; i < instruction.operand_count_visible; i++) {
+			const bool jump = operands[i].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+					  is_jump(&instruction);
 			ZyanU64 target;
 
-			if (operand_is_static(&operands[i]) &&
-			    ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&instruction, &operands[i],
-								  address + at, &target)))
-				count = read_add(
-					out, count, size,
-					(struct static_read){ target, operands[i].size / 8u });
+			if ((!jump && !operand_is_static(&operands[i])) ||
+			    ZYAN_FAILED(ZydisCalcAbsoluteAddress(&instruction, &operands[i],
+								 address + at, &target)))
+				continue;
+			if (!jump)
+				read_add(reads, target, operands[i].size / 8u);
+			else if (!rest && target - address >= bytes)
+				rest = target;
 		}
 	}
-	return count;
+	return rest;
 }
 
-static int function_read(struct elf_file *file, const struct elf_symbol *symbol, uint8_t *code,
-			 struct static_reads *function)
+static void function_read(struct elf_file *file, const struct elf_symbol *symbol, uint8_t *code,
+			  struct static_reads *function)
 {
 	size_t bytes =
 		symbol->size < STATIC_READS_CODE_BYTES ? symbol->size : STATIC_READS_CODE_BYTES;
-	int err;
+	uint64_t rest;
 
-	if (!symbol->found || bytes == 0)
-		return 0;
-	err = elf_file_read(file, symbol->address, code, bytes);
-	if (!err)
-		function->count = static_reads_decode(code, bytes, symbol->address, function->reads,
-						      STATIC_READS_MAX);
-	return err;
+	if (!symbol->found || bytes == 0 || elf_file_read(file, symbol->address, code, bytes))
+		return;
+	rest = static_reads_decode(code, bytes, symbol->address, function);
+	/* How long that is no symbol tells; what follows it adds reads that prove nothing. */
+	if (rest && !elf_file_read(file, rest, code, REST_BYTES))
+		static_reads_decode(code, REST_BYTES, rest, function);
 }
 
 int static_reads_find(const char *path, struct static_reads *functions, size_t count)
@@ -109,8 +117,8 @@ int static_reads_find(const char *path, struct static_reads *functions, size_t c
 	if (elf_file_find_symbols(file, ELF_DYNAMIC_SYMBOLS, symbols, count) < count)
 		elf_file_find_symbols(file, ELF_ALL_SYMBOLS, symbols, count);
 	err = 0;
-	for (size_t i = 0; i < count && !err; i++)
-		err = function_read(file, &symbols[i], code, &functions[i]);
+	for (size_t i = 0; i < count; i++)
+		function_read(file, &symbols[i], code, &functions[i]);
 done:
 	free(code);
 	elf_file_close(file);

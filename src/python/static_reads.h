@@ -23,11 +23,12 @@ struct static_reads {
 };
 
 /*
- * Decodes `bytes` bytes of code that lie at `address`, straight on, and stores the reads of 4 and 8
- * bytes at fixed addresses, at most `size`. Returns how many.
+ * Decodes `bytes` bytes of code that lie at `address`, straight on, and adds the reads of 4 and 8
+ * bytes at fixed addresses to `reads`. Returns the first address outside that the code jumps to,
+ * where compilers may have put the rest of the function; 0: none.
  */
-size_t static_reads_decode(const uint8_t *code, size_t bytes, uint64_t address,
-			   struct static_read *out, size_t size);
+uint64_t static_reads_decode(const uint8_t *code, size_t bytes, uint64_t address,
+			     struct static_reads *reads);
 
 /*
  * The same for functions of a file, from the file and not from memory, where a breakpoint may lie in
