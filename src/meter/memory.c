@@ -89,15 +89,15 @@ int meter_sites_reach(struct memory_meter *meter, uint32_t count)
 }
 
 /* The site, ready for a change at that time. NULL: out of memory. */
-static struct meter_site *meter_site_at(struct memory_meter *meter, uint32_t index,
+static struct meter_site *meter_site_at(struct memory_meter *meter, uint32_t site_index,
 					uint64_t since_ns)
 {
 	uint32_t span = meter_span(meter, since_ns);
 	struct meter_site *site;
 
-	if (index >= meter->site_count && meter_sites_reach(meter, index + 1))
+	if (site_index >= meter->site_count && meter_sites_reach(meter, site_index + 1))
 		return NULL;
-	site = &meter->sites[index];
+	site = &meter->sites[site_index];
 	if (!history_is_in(&site->history, span) &&
 	    history_enter(&site->history, span, site->live.bytes))
 		return NULL;
@@ -143,11 +143,11 @@ static int meter_count_size(const struct memory_meter *meter, struct meter_site 
 				  ((before + blocks) >> bits) - (before >> bits));
 }
 
-int memory_meter_allocated(struct memory_meter *meter, uint32_t index, uint64_t time_ns,
+int memory_meter_allocated(struct memory_meter *meter, uint32_t site_index, uint64_t time_ns,
 			   uint64_t born_ns, uint64_t size, bool resized)
 {
 	uint64_t since_ns = meter_since_start(meter, time_ns);
-	struct meter_site *site = meter_site_at(meter, index, since_ns);
+	struct meter_site *site = meter_site_at(meter, site_index, since_ns);
 	struct meter_amount amount;
 	double variance;
 
@@ -181,10 +181,11 @@ static bool meter_is_temporary(const struct memory *memory, const struct memory_
 	       (memory->temporary_ns && age_ns <= memory->temporary_ns);
 }
 
-int memory_meter_freed(struct memory_meter *meter, uint32_t index, const struct memory_free *freed)
+int memory_meter_freed(struct memory_meter *meter, uint32_t site_index,
+		       const struct memory_free *freed)
 {
 	uint64_t since_ns = meter_since_start(meter, freed->time_ns);
-	struct meter_site *site = meter_site_at(meter, index, since_ns);
+	struct meter_site *site = meter_site_at(meter, site_index, since_ns);
 	struct meter_amount amount, less;
 	uint32_t born_span;
 	double variance;
@@ -208,15 +209,15 @@ int memory_meter_freed(struct memory_meter *meter, uint32_t index, const struct 
 	return 0;
 }
 
-void memory_meter_failed(struct memory_meter *meter, uint32_t site)
+void memory_meter_failed(struct memory_meter *meter, uint32_t site_index)
 {
-	meter->memory->sites[site].failed++;
+	meter->memory->sites[site_index].failed++;
 }
 
-int memory_meter_gone(struct memory_meter *meter, uint32_t index, uint64_t time_ns)
+int memory_meter_gone(struct memory_meter *meter, uint32_t site_index, uint64_t time_ns)
 {
 	uint64_t since_ns = meter_since_start(meter, time_ns);
-	struct meter_site *site = meter_site_at(meter, index, since_ns);
+	struct meter_site *site = meter_site_at(meter, site_index, since_ns);
 
 	if (!site)
 		return -ENOMEM;

@@ -29,7 +29,7 @@ void memory_meter_free(struct memory_meter *meter); /* takes NULL */
  * `resized`: it takes the place of a block that is told as freed, resized as well; born_ns is when the
  * first block of that chain was allocated. 0 or -ENOMEM.
  */
-int memory_meter_allocated(struct memory_meter *meter, uint32_t site, uint64_t time_ns,
+int memory_meter_allocated(struct memory_meter *meter, uint32_t site_index, uint64_t time_ns,
 			   uint64_t born_ns, uint64_t size, bool resized);
 struct memory_free {
 	uint64_t time_ns;
@@ -38,15 +38,16 @@ struct memory_free {
 	uint32_t distance; /* allocations of the thread since the block's own; UINT32_MAX unknown */
 	bool resized;
 };
-/* `site` is the one that allocated it. */
-int memory_meter_freed(struct memory_meter *meter, uint32_t site, const struct memory_free *freed);
-void memory_meter_failed(struct memory_meter *meter, uint32_t site);
+/* The site is the one that allocated it. */
+int memory_meter_freed(struct memory_meter *meter, uint32_t site_index,
+		       const struct memory_free *freed);
+void memory_meter_failed(struct memory_meter *meter, uint32_t site_index);
 
 /*
  * The site's process has ended, or runs another program: what it still has is gone from now on for the
  * timeline and for peaks to come. It stays what the site had in the end. 0 or -ENOMEM.
  */
-int memory_meter_gone(struct memory_meter *meter, uint32_t site, uint64_t time_ns);
+int memory_meter_gone(struct memory_meter *meter, uint32_t site_index, uint64_t time_ns);
 
 /*
  * A reading of the clock and of the targets' resident size, some ten times a second: makes the
@@ -65,7 +66,8 @@ struct memory_amount memory_meter_live(const struct memory_meter *meter);
  * ended with the latest event or tick.
  */
 void memory_meter_end(struct memory_meter *meter, uint64_t end_ns);
-int memory_meter_alive(struct memory_meter *meter, uint32_t site, uint64_t born_ns, uint64_t size);
+int memory_meter_alive(struct memory_meter *meter, uint32_t site_index, uint64_t born_ns,
+		       uint64_t size);
 int memory_meter_finish(struct memory_meter *meter, uint64_t end_ns);
 
 #endif

@@ -45,14 +45,15 @@ static int meter_alive_reach(struct memory_meter *meter, uint32_t count)
 }
 
 /* When the site's process ended, or else the run did. */
-static uint64_t meter_site_end(const struct memory_meter *meter, uint32_t index)
+static uint64_t meter_site_end(const struct memory_meter *meter, uint32_t site_index)
 {
-	if (index < meter->site_count && meter->sites[index].gone)
-		return meter->sites[index].gone_ns;
+	if (site_index < meter->site_count && meter->sites[site_index].gone)
+		return meter->sites[site_index].gone_ns;
 	return meter->end_ns;
 }
 
-int memory_meter_alive(struct memory_meter *meter, uint32_t index, uint64_t born_ns, uint64_t size)
+int memory_meter_alive(struct memory_meter *meter, uint32_t site_index, uint64_t born_ns,
+		       uint64_t size)
 {
 	uint64_t born = meter_since_start(meter, born_ns), end, age;
 	struct meter_amount amount;
@@ -61,13 +62,13 @@ int memory_meter_alive(struct memory_meter *meter, uint32_t index, uint64_t born
 	double variance;
 
 	memory_meter_end(meter, 0);
-	if (meter_alive_reach(meter, index + 1))
+	if (meter_alive_reach(meter, site_index + 1))
 		return -ENOMEM;
-	alive = &meter->alive[index];
+	alive = &meter->alive[site_index];
 	amount = meter_weigh(meter, size, &variance);
 	meter_amount_add(&alive->live, &amount);
 	alive->variance += variance;
-	end = meter_site_end(meter, index);
+	end = meter_site_end(meter, site_index);
 	born = born < end ? born : end;
 	age = end - born;
 	while (which < MEMORY_AGES - 1 && age >= AGE_ENDS_NS[which])
@@ -138,26 +139,27 @@ static void meter_doubt_trend(const struct meter_site *site, const struct meter_
 		trend->confidence = 0;
 }
 
-static void meter_finish_trend(struct memory_meter *meter, uint32_t index, struct memory_site *out)
+static void meter_finish_trend(struct memory_meter *meter, uint32_t site_index,
+			       struct memory_site *out)
 {
-	const struct meter_site *site = &meter->sites[index];
+	const struct meter_site *site = &meter->sites[site_index];
 	uint64_t span_ns = 1ull << meter->span_shift;
-	uint32_t end = meter_site_end(meter, index) >> meter->span_shift;
+	uint32_t end = meter_site_end(meter, site_index) >> meter->span_shift;
 
 	memset(&out->trend, 0, sizeof(out->trend));
 	/* What has nothing in the end does not leak. */
-	if (!site->history.started || !meter->alive[index].live.bytes)
+	if (!site->history.started || !meter->alive[site_index].live.bytes)
 		return;
 	history_trend(&site->history, end, site->live.bytes, span_ns, &out->trend);
 	if (out->trend.confidence > 0)
-		meter_doubt_trend(site, &meter->alive[index], out->trend.points * (span_ns / 1e9),
-				  &out->trend);
+		meter_doubt_trend(site, &meter->alive[site_index],
+				  out->trend.points * (span_ns / 1e9), &out->trend);
 }
 
-static void meter_finish_alive(const struct memory_meter *meter, uint32_t index,
+static void meter_finish_alive(const struct memory_meter *meter, uint32_t site_index,
 			       struct memory_site *out)
 {
-	const struct meter_alive *alive = &meter->alive[index];
+	const struct meter_alive *alive = &meter->alive[site_index];
 
 	out->amounts[MEMORY_VIEW_LIVE] = finished(meter, alive->live);
 	for (unsigned int i = 0; i < MEMORY_AGES; i++)
@@ -165,18 +167,19 @@ static void meter_finish_alive(const struct memory_meter *meter, uint32_t index,
 	out->survivors = finished(meter, alive->survivors);
 	out->live_variance = alive->variance;
 	out->oldest_ns = 0;
-	if (alive->oldest_ns < meter_site_end(meter, index))
-		out->oldest_ns = meter_site_end(meter, index) - alive->oldest_ns;
+	if (alive->oldest_ns < meter_site_end(meter, site_index))
+		out->oldest_ns = meter_site_end(meter, site_index) - alive->oldest_ns;
 }
 
-static void meter_finish_site(struct memory_meter *meter, uint32_t index, struct memory_site *out)
+static void meter_finish_site(struct memory_meter *meter, uint32_t site_index,
+			      struct memory_site *out)
 {
-	struct meter_site *site = &meter->sites[index];
+	struct meter_site *site = &meter->sites[site_index];
 	struct memory_amount allocated =
-		finished(meter, meter_all_allocated(site, &meter->alive[index]));
+		finished(meter, meter_all_allocated(site, &meter->alive[site_index]));
 	const struct memory_amount *live = &out->amounts[MEMORY_VIEW_LIVE];
 
-	meter_finish_alive(meter, index, out);
+	meter_finish_alive(meter, site_index, out);
 	out->amounts[MEMORY_VIEW_ALLOCATED] = allocated;
 	out->freed.blocks = allocated.blocks - live->blocks;
 	out->freed.bytes = allocated.bytes - live->bytes;
@@ -191,7 +194,7 @@ static void meter_finish_site(struct memory_meter *meter, uint32_t index, struct
 	histogram_release(&out->sizes);
 	out->sizes = site->sizes;
 	memset(&site->sizes, 0, sizeof(site->sizes));
-	meter_finish_trend(meter, index, out);
+	meter_finish_trend(meter, site_index, out);
 }
 
 /* More is alive than ever was told: allocations were lost, and the peak is now. */
@@ -205,10 +208,13 @@ static void meter_raise_peak(struct memory_meter *meter)
 	if (live <= meter->peak_bytes)
 		return;
 	memory->peak_at_ns = meter->end_ns;
-	for (uint32_t i = 0; i < meter->memory->site_count; i++)
-		memory->sites[i].amounts[MEMORY_VIEW_PEAK] =
-			meter->sites[i].gone ? (struct memory_amount){ 0 } :
-					       memory->sites[i].amounts[MEMORY_VIEW_LIVE];
+	for (uint32_t i = 0; i < memory->site_count; i++) {
+		struct memory_amount *amounts = memory->sites[i].amounts;
+
+		memset(&amounts[MEMORY_VIEW_PEAK], 0, sizeof(amounts[MEMORY_VIEW_PEAK]));
+		if (!meter->sites[i].gone)
+			amounts[MEMORY_VIEW_PEAK] = amounts[MEMORY_VIEW_LIVE];
+	}
 }
 
 int memory_meter_finish(struct memory_meter *meter, uint64_t end_ns)

@@ -180,8 +180,7 @@ const char *memory_view_name(enum memory_view view)
 		[MEMORY_VIEW_PEAK] = "peak",	       [MEMORY_VIEW_LIVE] = "live",
 		[MEMORY_VIEW_ALLOCATED] = "allocated", [MEMORY_VIEW_TEMPORARY] = "temporary",
 		[MEMORY_VIEW_RESIDENT] = "resident",   [MEMORY_VIEW_FAULTED] = "faulted",
-		[MEMORY_VIEW_MAPPED] = "mapped",
-		[MEMORY_VIEW_ARENAS] = "arenas",
+		[MEMORY_VIEW_MAPPED] = "mapped",       [MEMORY_VIEW_ARENAS] = "arenas",
 	};
 
 	return names[view];
