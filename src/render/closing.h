@@ -48,8 +48,7 @@ void closing_append_cost(struct buffer *out, const struct profile *profile,
  * SIGKILL (out of memory)"; the line of the summary; and, below the cost, what is estimated, what was
  * there before, what of whom was not seen.
  */
-void closing_append_memory_target(struct buffer *out, const struct profile *profile,
-				  uint32_t process);
+void closing_append_memory_target(struct buffer *out, const struct profile *profile, uint32_t id);
 void closing_append_memory_summary(struct buffer *out, const struct profile *profile);
 void closing_append_memory_notes(struct buffer *out, const struct profile *profile);
 

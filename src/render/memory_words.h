@@ -44,10 +44,10 @@ const struct memory_process *memory_process_at(const struct profile *profile, ui
 /* "SIGSEGV", "signal 35" */
 void memory_append_signal(struct buffer *out, int number);
 /* "killed by SIGKILL (out of memory)", "exited with status 3"; false: it has not ended. */
-bool memory_append_end(struct buffer *out, const struct profile *profile, uint32_t process);
+bool memory_append_end(struct buffer *out, const struct profile *profile, uint32_t id);
 /* Whether something of it is not seen, and that in one line, without its end. */
-bool memory_has_gap(const struct profile *profile, uint32_t process);
-void memory_append_gap(struct buffer *out, const struct profile *profile, uint32_t process);
+bool memory_has_gap(const struct profile *profile, uint32_t id);
+void memory_append_gap(struct buffer *out, const struct profile *profile, uint32_t id);
 /* Small objects are there, and are not seen one by one. */
 bool memory_misses_objects(const struct memory_process *process);
 

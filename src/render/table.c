@@ -34,6 +34,8 @@ static void table_write_head(struct writer *writer, const struct profile *profil
 		table_write_lines(writer, &text, width, GRID_BOLD, options->color);
 	}
 	closing_append_targets(&text, profile, TABLE_TARGETS);
+	if (profile->memory)
+		table_write_targets(writer, &text, width, options->color);
 	closing_append_summary(&text, profile, options);
 	if (options->glob_count) {
 		buffer_string(&text, profile->calls || profile->memory ?

@@ -63,7 +63,7 @@ void memory_sheet_fill(const struct memory_sheet *sheet, struct grid *grid, uint
 /* Totals, the course of time, and with --leaks the verdict on what the sheet shows. */
 void table_memory_append_head(struct buffer *out, const struct profile *profile);
 void table_memory_append_verdict(struct buffer *out, const struct memory_sheet *sheet);
-/* "sizes of 1,234 allocations: ..." and a bar for each range of sizes. 0 or -ENOMEM. */
+/* "sizes of 1,234 allocations: ..." and a bar for each range of sizes. */
 void table_memory_append_sizes(struct buffer *out, const struct memory *memory);
 
 /* A row for each process: resident sizes, what lives, how it ended; then the sum. */
@@ -71,6 +71,6 @@ void table_memory_fill_processes(struct grid *grid, const struct profile *profil
 				 uint32_t *hidden);
 /* CPython's own allocator by size class; the line above it goes to `title`. */
 void table_memory_fill_pools(struct grid *grid, struct buffer *title, const struct profile *profile,
-			     uint32_t process);
+			     uint32_t id);
 
 #endif

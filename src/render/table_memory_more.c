@@ -76,7 +76,9 @@ void table_memory_append_sizes(struct buffer *out, const struct memory *memory)
 		most = ranges[i] > most ? ranges[i] : most;
 	}
 	buffer_string(out, "sizes of ");
-	memory_append_counted(out, all, "allocation");
+	if (memory->sample_bytes)
+		buffer_string(out, "about ");
+	memory_append_counted(out, memory->amounts[MEMORY_VIEW_ALLOCATED].blocks, "allocation");
 	buffer_string(out, ": median about ");
 	append_about(out, &memory->sizes, 0.5);
 	buffer_string(out, ", 99 % up to ");

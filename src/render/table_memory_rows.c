@@ -182,11 +182,11 @@ static const struct memory_planned heap_columns[] = {
 	{ (enum memory_column)MEMORY_VIEW_PEAK, 0 },
 	{ (enum memory_column)MEMORY_VIEW_ALLOCATED, 0 },
 	{ COLUMN_ALLOCATIONS, 0 },
-	{ COLUMN_TOTAL, 2 },
-	{ COLUMN_SHARE, 1 },
-	{ COLUMN_SIZE, 3 },
-	{ (enum memory_column)MEMORY_VIEW_TEMPORARY, 4 },
-	{ COLUMN_FREED, 5 },
+	{ COLUMN_TOTAL, 3 },
+	{ COLUMN_SHARE, 2 },
+	{ COLUMN_SIZE, 4 },
+	{ (enum memory_column)MEMORY_VIEW_TEMPORARY, 5 },
+	{ COLUMN_FREED, 6 },
 };
 
 static const struct memory_planned temporary_columns[] = {
@@ -284,6 +284,8 @@ static void choose_all(struct chosen *chosen, const struct memory_sheet *sheet, 
 {
 	bool estimated = sheet->profile->memory->sample_bytes;
 	bool leaks = sheet->plan == &leak_plan;
+	enum memory_column crowded = (enum memory_column)(
+		sheet->view == MEMORY_VIEW_PEAK ? MEMORY_VIEW_LIVE : MEMORY_VIEW_PEAK);
 	enum memory_column sorted = (enum memory_column)sheet->sort;
 
 	choose(chosen, sheet, grid, leaks ? COLUMN_GROWTH : (enum memory_column)sheet->view, 0);
@@ -292,6 +294,9 @@ static void choose_all(struct chosen *chosen, const struct memory_sheet *sheet, 
 		bool needed = sheet->sort != MEMORY_SORT_NAME && planned->column == sorted;
 		uint32_t rank = planned->rank;
 
+		/* Room is short where there is one more column than usual. */
+		if (planned->column == crowded && (estimated || sheet->options->split_threads))
+			rank = 1;
 		/* A function's callees are its own business, a line's hardly. */
 		if (planned->column == COLUMN_TOTAL && sheet->rollup.by != ROLLUP_LINE)
 			rank = 0;
@@ -310,7 +315,7 @@ static void text_columns(const struct memory_sheet *sheet, struct grid *grid)
 	if (of_tasks)
 		grid_column(grid, "PID", true, 0);
 	if (by == ROLLUP_THREAD || sheet->options->split_threads)
-		grid_column(grid, "THREAD", false, TEXT_NARROWEST);
+		grid_text_column(grid, "THREAD", TEXT_NARROWEST, NAME_COMFORT);
 	switch (by) {
 	case ROLLUP_THREAD:
 	case ROLLUP_PROCESS:
@@ -346,6 +351,18 @@ static void task_cells(const struct memory_sheet *sheet, struct grid *grid,
 	table_text_cell(grid, sheet->profile, process->command);
 }
 
+/* What stands for frames that could not be had is nowhere. */
+static void place_cell(const struct memory_sheet *sheet, struct grid *grid,
+		       const struct memory_row *row)
+{
+	const struct profile_function *function = &sheet->profile->functions[row->function];
+
+	if (function->kind == FRAME_NOTE)
+		grid_cell(grid, "-", 1);
+	else
+		table_place_cell(grid, sheet->profile, function, row->line);
+}
+
 static void code_cells(const struct memory_sheet *sheet, struct grid *grid,
 		       const struct memory_row *row)
 {
@@ -373,12 +390,12 @@ static void code_cells(const struct memory_sheet *sheet, struct grid *grid,
 		table_place_cell(grid, profile, function, 0);
 		break;
 	case ROLLUP_LINE:
-		table_place_cell(grid, profile, function, row->line);
+		place_cell(sheet, grid, row);
 		table_text_cell(grid, profile, function->name);
 		break;
 	default:
 		table_text_cell(grid, profile, function->name);
-		table_place_cell(grid, profile, function, row->line);
+		place_cell(sheet, grid, row);
 		break;
 	}
 }

@@ -50,6 +50,11 @@ void table_write_lines(struct writer *writer, struct buffer *text, uint32_t widt
  */
 void table_write_wrapped(struct writer *writer, struct buffer *text, uint32_t width, size_t indent,
 			 enum grid_style style, bool color);
+/*
+ * Lines of closing_append_targets(): how a process ended must not get lost, so it is the command in front
+ * that is cut. Empties `text`.
+ */
+void table_write_targets(struct writer *writer, struct buffer *text, uint32_t width, bool color);
 /* How much the limit keeps out, and what the marks mean. `row`: what one is called. */
 void table_write_rest(struct writer *writer, const struct table_rest *rest,
 		      const struct render_options *options, const char *row);

@@ -5,6 +5,11 @@
 #include "base/text.h"
 #include "render/table_rows.h"
 
+enum {
+	TARGET_NARROWEST = 12, /* of a command */
+	TARGET_INDENT = 2,
+};
+
 void table_write_lines(struct writer *writer, struct buffer *text, uint32_t width,
 		       enum grid_style style, bool color)
 {
@@ -23,6 +28,35 @@ void table_write_lines(struct writer *writer, struct buffer *text, uint32_t widt
 		writer_string(writer, grid_style_end(style, color));
 		writer_string(writer, "\n");
 	}
+	buffer_clear(text);
+}
+
+void table_write_targets(struct writer *writer, struct buffer *text, uint32_t width, bool color)
+{
+	char *line = text->bytes, *end;
+	struct buffer fitted;
+
+	if (buffer_error(text))
+		writer_fail(writer, buffer_error(text));
+	buffer_init(&fitted);
+	for (; line && (end = strchr(line, '\n')); line = end + 1) {
+		char *rest;
+		size_t used;
+
+		*end = '\0';
+		rest = strstr(line, " \xc2\xb7 pid ");
+		used = rest ? text_width(rest) : width;
+		if (text_width(line) > width && used + TARGET_NARROWEST <= width) {
+			*rest = '\0';
+			text_append_fitted(&fitted, line, width - used);
+			*rest = ' ';
+			line = rest;
+		}
+		buffer_string(&fitted, line);
+		buffer_byte(&fitted, '\n');
+	}
+	table_write_wrapped(writer, &fitted, width, TARGET_INDENT, GRID_PLAIN, color);
+	buffer_release(&fitted);
 	buffer_clear(text);
 }
 

@@ -387,7 +387,7 @@ Test(table_memory, pools_by_size_class)
 {
 	sample_memory_add_pools(profile);
 	render(MEMORY_VIEW_PEAK);
-	expect("glibc \xc2\xb7 small objects are not all\n  seen\n");
+	expect("glibc \xc2\xb7 small objects are not all seen\n");
 	expect("\nsmall objects of pid 100, in CPython's own allocator: 111 KiB used of "
 	       "3.00 MiB\n  in 3 arenas (at the start 87.3 KiB of 2.00 MiB); 47.4 KiB lie between "
 	       "blocks\n  in use (30 % fragmentation), 1 pool is empty\n");
@@ -410,6 +410,19 @@ Test(table_memory, pools_that_cannot_be_read_say_why)
 	profile->memory->processes[0].pools_end.reason = "PYTHONMALLOC=malloc has none";
 	render(MEMORY_VIEW_PEAK);
 	expect("\nsmall objects of pid 100: PYTHONMALLOC=malloc has none\n");
+}
+
+Test(table_memory, a_long_command_hides_nothing_of_its_process)
+{
+	profile->processes[0].command = profile_string(
+		profile, "/usr/bin/python3 -c 'import os; x = bytearray(50_000_000); "
+			 "os.kill(os.getpid(), 9)'");
+	profile->processes[0].exited = true;
+	profile->processes[0].exit_status = SIGKILL;
+	render(MEMORY_VIEW_PEAK);
+	expect("\xe2\x80\xa6"
+	       "etpid(), 9)' \xc2\xb7 pid 100 \xc2\xb7 CPython 3.11.2 \xc2\xb7 glibc \xc2\xb7 "
+	       "killed by SIGKILL\n");
 }
 
 Test(table_memory, refusals_and_notes_are_in_words)
