@@ -232,7 +232,7 @@ static bool pools_are_plausible(const struct pools *pools)
 	return pools->torn <= used + pools->free_pools;
 }
 
-static const char *reason_of(int err)
+const char *pools_refusal(int err)
 {
 	switch (err) {
 	case -ENOENT:
@@ -266,7 +266,7 @@ int pools_read(const struct python_process *python, struct pools *pools, char *r
 	if (!err && found.arenas == 0)
 		err = -ENOENT;
 	if (err) {
-		snprintf(reason, reason_size, "%s", reason_of(err));
+		snprintf(reason, reason_size, "%s", pools_refusal(err));
 		return err;
 	}
 	classes_finish(&found);

@@ -38,6 +38,8 @@ struct pools {
  */
 int pools_read(const struct python_process *python, struct pools *pools, char *reason,
 	       size_t reason_size);
+/* The same line by that error, for as long as the program lives. */
+const char *pools_refusal(int err);
 
 /*
  * Where the arenas lie, so that an mmap() can be told to be one. Up to `capacity` addresses; none where
