@@ -36,6 +36,8 @@ struct memory_pending {
 
 struct memory_task {
 	__u64 until_sample; /* bytes */
+	__u32 draws;	    /* until_sample has been drawn */
+	__u32 reserved;
 	__u32 depth;
 	__u32 ordinal;
 	struct memory_pending pending[MEMORY_PENDING];
@@ -146,7 +148,11 @@ static __always_inline bool memory_is_sampled(struct memory_task *task, __u64 si
 {
 	if (!memory_sample_bytes)
 		return size >= memory_min_size;
-	if (task->until_sample > size) {
+	if (!task->draws) {
+		task->draws = 1;
+		task->until_sample = memory_next_sample();
+	}
+	if (task->until_sample >= size) {
 		task->until_sample -= size;
 		return false;
 	}
@@ -308,7 +314,8 @@ static __always_inline bool memory_maps(__u32 call)
 	return call == MEMORY_MMAP || call == MEMORY_MREMAP || call == MEMORY_SBRK;
 }
 
-static __always_inline void memory_begin(struct pt_regs *ctx, const struct memory_probe *probe,
+/* Whether its return is awaited. */
+static __always_inline bool memory_begin(struct pt_regs *ctx, const struct memory_probe *probe,
 					 struct memory_task *task, __u32 serial)
 {
 	__u32 depth = task->depth;
@@ -316,9 +323,13 @@ static __always_inline void memory_begin(struct pt_regs *ctx, const struct memor
 
 	if (depth) {
 		pending = &task->pending[(depth - 1) & (MEMORY_PENDING - 1)];
-		/* A jump from one function of the allocator to another is no call of its own. */
-		if (pending->sp == ctx->sp || memory_from_inside(ctx, probe))
-			return;
+		/*
+		 * A jump from one function of the allocator to another is no call of its own, and what it
+		 * maps is for its blocks.
+		 */
+		if (pending->sp == ctx->sp || memory_maps(probe->call) ||
+		    memory_from_inside(ctx, probe))
+			return false;
 		if (depth >= MEMORY_PENDING) {
 			drop(DROP_MEMORY_UNFINISHED);
 			depth = 0;
@@ -338,9 +349,9 @@ static __always_inline void memory_begin(struct pt_regs *ctx, const struct memor
 	if (memory_resizes(probe->call) && pending->address)
 		pending->known = memory_take(pending->address, serial, &pending->old);
 	if (pending->recorded || pending->known)
-		task->depth = depth + 1;
-	else
-		task->depth = depth;
+		depth++;
+	task->depth = depth;
+	return pending->recorded || pending->known;
 }
 
 static __always_inline void memory_unmapped(struct pt_regs *ctx, const struct memory_probe *probe,
@@ -458,18 +469,18 @@ static __always_inline void memory_account(__u64 start_ns)
 		counts->target_ns += ACCOUNT_HITS * (bpf_ktime_get_ns() - start_ns);
 }
 
-SEC("?uprobe")
-int memory__enter(struct pt_regs *ctx)
+/* Whether its return is awaited. */
+static __always_inline bool memory_entered(struct pt_regs *ctx)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
 	__u32 index = bpf_get_attach_cookie(ctx);
 	const struct memory_probe *probe = bpf_map_lookup_elem(&memory_probes, &index);
 	struct python_target *target = memory_target();
 	struct memory_task *task;
-	bool frees;
+	bool frees, awaited = false;
 
 	if (!probe || !target)
-		return 0;
+		return false;
 	frees = probe->call == MEMORY_FREE;
 	task = bpf_task_storage_get(&memory_tasks, bpf_get_current_task_btf(), 0,
 				    frees ? 0 : BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -478,15 +489,14 @@ int memory__enter(struct pt_regs *ctx)
 	else if (!task)
 		drop(DROP_MEMORY_EVENTS);
 	else if (probe->call != MEMORY_MUNMAP)
-		memory_begin(ctx, probe, task, target->serial);
+		awaited = memory_begin(ctx, probe, task, target->serial);
 	else if (!task->depth)
 		memory_unmapped(ctx, probe, now_ns, target->serial);
 	memory_account(now_ns);
-	return 0;
+	return awaited;
 }
 
-SEC("?uretprobe")
-int memory__leave(struct pt_regs *ctx)
+static __always_inline void memory_left(struct pt_regs *ctx)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
 	struct memory_task *task =
@@ -496,7 +506,7 @@ int memory__leave(struct pt_regs *ctx)
 	__u32 depth;
 
 	if (!task)
-		return 0;
+		return;
 	for (depth = task->depth; depth; depth--) {
 		pending = &task->pending[(depth - 1) & (MEMORY_PENDING - 1)];
 		/* It lies where the return address was, which is gone by now. */
@@ -509,7 +519,7 @@ int memory__leave(struct pt_regs *ctx)
 	target = memory_target();
 	if (!pending || !target) {
 		memory_account(now_ns);
-		return 0;
+		return;
 	}
 	/* Those above it were left by a jump. */
 	if (depth != task->depth)
@@ -517,7 +527,41 @@ int memory__leave(struct pt_regs *ctx)
 	task->depth = depth - 1;
 	memory_end(ctx, task, pending, now_ns, target);
 	memory_account(now_ns);
+}
+
+SEC("?uprobe")
+int memory__enter(struct pt_regs *ctx)
+{
+	memory_entered(ctx);
 	return 0;
+}
+
+SEC("?uretprobe")
+int memory__leave(struct pt_regs *ctx)
+{
+	memory_left(ctx);
+	return 0;
+}
+
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+/* Written by user space: returns are awaited for nothing, to see what they cost. */
+volatile bool memory_awaits_all;
+
+/*
+ * Both in one, where the kernel has such links (6.13): a return that nobody awaits, of a block that is not
+ * recorded, then costs no trap.
+ */
+SEC("?uprobe")
+int memory__session(struct pt_regs *ctx)
+{
+	if (bpf_session_is_return()) {
+		memory_left(ctx);
+		return 0;
+	}
+	if (memory_entered(ctx) || memory_awaits_all)
+		return 0;
+	return 1;
 }
 
 /* The interpreter is up and about to run its program: from here on its stacks can be read. */

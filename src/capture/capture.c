@@ -91,12 +91,21 @@ static void multi_tune(struct capture *capture)
 		capture->skeleton->progs.memory__enter, capture->skeleton->progs.memory__leave,
 		capture->skeleton->progs.memory__start,
 	};
+	struct bpf_program *session = capture->skeleton->progs.memory__session;
 
-	if (!(capture->options.families & families) || !uprobe_multi_works())
-		return;
-	capture->uprobe_multi = true;
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
-		bpf_program__set_expected_attach_type(programs[i], uprobe_multi_attach_type());
+	if (capture->options.families & families && uprobe_multi_works()) {
+		capture->uprobe_multi = true;
+		for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+			bpf_program__set_expected_attach_type(programs[i],
+							      uprobe_multi_attach_type());
+	}
+	capture->uprobe_session = capture->options.families >> PROBE_MEMORY & 1 &&
+				  capture->uprobe_multi && uprobe_session_works();
+	if (capture->uprobe_session)
+		bpf_program__set_autoload(capture->skeleton->progs.memory__leave, false);
+	else
+		bpf_program__set_autoload(session, false);
+	bpf_program__set_expected_attach_type(session, uprobe_session_attach_type());
 }
 
 static int memory_tune(struct capture *capture)

@@ -56,8 +56,9 @@ struct capture {
 	struct called_file **called;
 	size_t called_count;
 	uint32_t next_site;
-	bool uprobe_multi; /* probes on calls are attached many at once */
-	bool calls_away;   /* probes on calls are not to be in place now */
+	bool uprobe_multi;   /* probes are attached many at once */
+	bool uprobe_session; /* entry and return of an allocator's function by one program */
+	bool calls_away;     /* probes on calls are not to be in place now */
 	uint32_t next_template;
 	uint32_t next_serial;
 	struct allocating_process **allocating;

@@ -34,8 +34,10 @@ struct allocating_site {
 
 static const struct bpf_program *program_of(const struct capture *capture, bool leave)
 {
-	return leave ? capture->skeleton->progs.memory__leave :
-		       capture->skeleton->progs.memory__enter;
+	if (!leave)
+		return capture->skeleton->progs.memory__enter;
+	return capture->uprobe_session ? capture->skeleton->progs.memory__session :
+					 capture->skeleton->progs.memory__leave;
 }
 
 static bool probe_equal(const struct memory_probe *a, const struct memory_probe *b)
@@ -98,6 +100,9 @@ static int sites_choose(struct capture *capture, const struct allocator_plan *pl
 
 		if (site->file != file || (leave && !site->returns_block))
 			continue;
+		/* Its entry is the session's. */
+		if (!leave && site->returns_block && capture->uprobe_session)
+			continue;
 		chosen->offsets[chosen->count] = site->file_offset;
 		error = site_number(capture, status, site, &chosen->numbers[chosen->count++]);
 	}
@@ -129,7 +134,8 @@ static int file_attach(struct capture *capture, struct allocating_process *proce
 		.program_fd = bpf_program__fd(program_of(capture, leave)),
 		.path = plan->files[file].path_open,
 		.only_pid = process->pid,
-		.is_return = leave,
+		.is_session = leave && capture->uprobe_session,
+		.is_return = leave && !capture->uprobe_session,
 		.offsets = chosen.offsets,
 		.cookies = chosen.numbers,
 	};
@@ -238,6 +244,11 @@ void capture_memory_detach(struct capture *capture)
 		free(capture->allocating[i]);
 	}
 	capture->allocating_count = 0;
+}
+
+void capture_memory_await_all(struct capture *capture, bool all)
+{
+	capture->skeleton->bss->memory_awaits_all = all;
 }
 
 void capture_memory_release(struct capture *capture)

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 enum {
-	ATTACH_TYPE_UPROBE_MULTI = 48, /* BPF_TRACE_UPROBE_MULTI, include/uapi/linux/bpf.h */
+	/* include/uapi/linux/bpf.h */
+	ATTACH_TYPE_UPROBE_MULTI = 48,	 /* BPF_TRACE_UPROBE_MULTI */
+	ATTACH_TYPE_UPROBE_SESSION = 57, /* BPF_TRACE_UPROBE_SESSION */
 	KERNEL_MAJOR = 6,
 	KERNEL_MINOR = 10,
 	MULTI_RETURN = 1, /* BPF_F_UPROBE_MULTI_RETURN */
@@ -49,25 +51,24 @@ static bool kernel_is_new(void)
 	return major > KERNEL_MAJOR || (major == KERNEL_MAJOR && minor >= KERNEL_MINOR);
 }
 
-bool uprobe_multi_works(void)
+/* Tries one on what is no file: a kernel that knows such links says so. */
+static bool links_work(int attach_type)
 {
 	const struct bpf_insn program[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, options,
-		    .expected_attach_type = (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+		    .expected_attach_type = (enum bpf_attach_type)attach_type);
 	const uint64_t offset = 0;
 	struct link_create_uprobe_multi attr = {
-		.attach_type = ATTACH_TYPE_UPROBE_MULTI,
+		.attach_type = attach_type,
 		.path = (uintptr_t) "/",
 		.offsets = (uintptr_t)&offset,
 		.count = 1,
 	};
 	int fd, link_fd;
 
-	if (!kernel_is_new())
-		return false;
 	fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", program, 2, &options);
 	if (fd < 0)
 		return false;
@@ -76,8 +77,22 @@ bool uprobe_multi_works(void)
 	close(fd);
 	if (link_fd >= 0)
 		close(link_fd);
-	/* A kernel that knows them says what is wrong with that path: it is no file. */
 	return link_fd == -EBADF;
+}
+
+bool uprobe_multi_works(void)
+{
+	return kernel_is_new() && links_work(ATTACH_TYPE_UPROBE_MULTI);
+}
+
+bool uprobe_session_works(void)
+{
+	return kernel_is_new() && links_work(ATTACH_TYPE_UPROBE_SESSION);
+}
+
+enum bpf_attach_type uprobe_session_attach_type(void)
+{
+	return (enum bpf_attach_type)ATTACH_TYPE_UPROBE_SESSION;
 }
 
 enum bpf_attach_type uprobe_multi_attach_type(void)
@@ -89,7 +104,8 @@ int uprobe_multi_attach(const struct uprobe_multi *probes, int *link_fd)
 {
 	struct link_create_uprobe_multi attr = {
 		.program_fd = probes->program_fd,
-		.attach_type = ATTACH_TYPE_UPROBE_MULTI,
+		.attach_type =
+			probes->is_session ? ATTACH_TYPE_UPROBE_SESSION : ATTACH_TYPE_UPROBE_MULTI,
 		.path = (uintptr_t)probes->path,
 		.offsets = (uintptr_t)probes->offsets,
 		.semaphores = (uintptr_t)probes->semaphores,

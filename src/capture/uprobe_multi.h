@@ -22,10 +22,18 @@ bool uprobe_multi_works(void);
  */
 enum bpf_attach_type uprobe_multi_attach_type(void);
 
+/*
+ * Whether this kernel has such links whose program runs on entry and on return, the latter only where the
+ * former wants it (6.13). What it must be loaded with.
+ */
+bool uprobe_session_works(void);
+enum bpf_attach_type uprobe_session_attach_type(void);
+
 struct uprobe_multi {
 	int program_fd;
 	const char *path;
-	pid_t only_pid; /* 0: all processes that map the file */
+	pid_t only_pid;	 /* 0: all processes that map the file */
+	bool is_session; /* the program runs at both ends; see uprobe_session_works() */
 	bool is_return; /* at the function's return, whose address lies on the stack at `offsets` */
 	size_t count;
 	/* Each of `count`: */

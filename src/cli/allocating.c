@@ -217,21 +217,45 @@ static int on_memory(struct allocating *allocating, const struct record_memory *
 	}
 }
 
+/* What a process has does not outlive it. */
+static int on_end(struct allocating *allocating, const struct record_header *header)
+{
+	const struct profile *profile = allocating->profile;
+	const struct memory *memory = profile->memory;
+	int error = 0;
+
+	if (!header->serial || !allocating->meter)
+		return 0;
+	for (uint32_t i = 0; i < memory->site_count && !error; i++) {
+		const struct profile_thread *thread = &profile->threads[memory->sites[i].thread];
+
+		if (profile->processes[thread->process].serial == header->serial)
+			error = memory_meter_gone(allocating->meter, i, header->time_ns);
+	}
+	return error;
+}
+
 int allocating_event(struct allocating *allocating, const struct event *event)
 {
-	int error;
+	int error = 0;
 
 	switch (event->kind) {
 	case RECORD_MEMORY:
 		return on_memory(allocating, event->memory);
 	case RECORD_MEMORY_STACK:
 		return on_stack(allocating, event->sample);
+	case RECORD_PROCESS_EXEC:
+	case RECORD_PROCESS_EXIT:
+		error = on_end(allocating, event->header);
+		break;
 	default:
-		error = stacks_event(allocating->stacks, event);
-		if (!error)
-			error = allocators_event(allocating->allocators, event);
-		return error ? error : resident_event(allocating->resident, event);
+		break;
 	}
+	if (!error)
+		error = stacks_event(allocating->stacks, event);
+	if (!error)
+		error = allocators_event(allocating->allocators, event);
+	return error ? error : resident_event(allocating->resident, event);
 }
 
 /* ---- the run ---- */
@@ -275,7 +299,10 @@ static int on_alive(void *arg, const struct memory_block_key *key, const struct 
 int allocating_finish(struct allocating *allocating, uint64_t end_ns)
 {
 	struct memory *memory = allocating->profile->memory;
-	int error = capture_memory_blocks(allocating->capture, on_alive, allocating);
+	int error;
+
+	memory_meter_end(allocating->meter, end_ns);
+	error = capture_memory_blocks(allocating->capture, on_alive, allocating);
 
 	if (!error)
 		error = allocators_finish(allocating->allocators, allocating->mappings);

@@ -11,10 +11,10 @@
 
 #include "base/grow.h"
 #include "base/log.h"
+#include "cli/pools_report.h"
 #include "python/allocator.h"
 #include "python/code_death.h"
 #include "python/pools.h"
-int pools_report(const struct python_process *python, struct memory_pools *out);
 
 enum { ARENAS_MAX = 1 << 18 };
 
@@ -207,6 +207,8 @@ static int plan_make(struct allocators *allocators, const struct python_process 
 	if (error)
 		return error;
 	objects_plan(allocators, python, target, &plan);
+	if (*plan.unseen && !target->note)
+		target->note = profile_string(allocators->profile, plan.unseen);
 	*out = plan_keep(allocators, &plan);
 	if (*out)
 		return 0;

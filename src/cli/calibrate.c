@@ -288,8 +288,10 @@ static int memory_measure(struct capture *capture, const struct calibration *cal
 {
 	int error = memory_attach(capture, pid);
 
+	capture_memory_await_all(capture, true);
 	if (!error)
 		error = child_await(calibration, go_fd, end_fd);
+	capture_memory_await_all(capture, false);
 	capture_memory_detach(capture);
 	return error;
 }
