@@ -112,7 +112,7 @@ class CallsTest(live.LiveTest):
     def truth(self, python, *modules, what="truth"):
         run = subprocess.run(self.runner(python, what, *modules), stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env, cwd="/",
-                             timeout=30, check=False, text=True)
+                             timeout=live.RUN_TIMEOUT_S, check=False, text=True)
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         return Truth(json.loads(run.stdout), python)
 

@@ -4,6 +4,7 @@
 The pages are written by the unit tests of `render`, so what they must show is known. Needs no BPF
 and no root.
 """
+import atexit
 import functools
 import json
 import os
@@ -47,6 +48,7 @@ class Browser:
             ["/bin/bash", "-c", 'exec "$0" "$@" 3<&%d 4>&%d' % (to_read, from_write), CHROMIUM,
              *FLAGS, "--user-data-dir=" + self.profile, "about:blank"],
             pass_fds=[to_read, from_write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        live.kept_pids.add(self.process.pid)
         os.close(to_read)
         os.close(from_write)
         self.buffered = b""
@@ -61,6 +63,7 @@ class Browser:
             self.call(domain + ".enable")
 
     def close(self):
+        live.kept_pids.discard(self.process.pid)
         self.process.kill()
         self.process.wait()
         os.close(self.to_write)
@@ -134,14 +137,32 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
 
 
+spare_browsers = []
+
+
+@atexit.register
+def close_browsers():
+    while spare_browsers:
+        spare_browsers.pop().close()
+
+
 @unittest.skipUnless(CHROMIUM, "chromium is not installed")
 class PageTest(unittest.TestCase):
     timeout_s = 500
     together = True
 
     def setUp(self):
-        self.browser = Browser()
-        self.addCleanup(self.browser.close)
+        """The browser of the last test, if that one passed."""
+        self.browser = spare_browsers.pop() if spare_browsers else Browser()
+        self.browser.events.clear()
+        self.passed = False
+        self.addCleanup(self.put_back)
+
+    def put_back(self):
+        if self.passed:
+            spare_browsers.append(self.browser)
+        else:
+            self.browser.close()
 
     def tearDown(self):
         """Whatever a test did, the page met no error, opened no dialog, asked for nothing."""
@@ -151,6 +172,7 @@ class PageTest(unittest.TestCase):
                                       "Runtime.consoleAPICalled", "Log.entryAdded"), params)
             if method == "Network.requestWillBeSent":
                 self.assertRegex(params["request"]["url"], "^(file:///|about:blank)")
+        self.passed = self._outcome.success
 
     def expect_rows(self, want):
         self.assertEqual(self.browser.fact("widest").split(" > "), want)

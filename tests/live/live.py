@@ -24,8 +24,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PYBPFPROF = os.environ.get("PYBPFPROF") or os.path.join(ROOT, "pybpfprof")
 TARGETS = os.path.join(ROOT, "tests", "live", "targets")
 # Bounds for what hangs, not for what is slow.
-START_TIMEOUT_S = 30
-RUN_TIMEOUT_S = 60
+START_TIMEOUT_S = 60
+RUN_TIMEOUT_S = 100
 PR_SET_CHILD_SUBREAPER = 36
 POLL_NUMBERS = ("7", "271", "73")  # poll and ppoll of x86-64, ppoll of the others
 
@@ -145,7 +145,7 @@ class Target:
     def expect_done(self, test, returncode=0):
         facts = self._read_word("done")
         rest = self.process.stdout.read()
-        test.assertEqual(self.process.wait(timeout=20), returncode, "the target's exit status")
+        test.assertEqual(self.process.wait(timeout=RUN_TIMEOUT_S), returncode, "the target's exit status")
         test.assertEqual(rest, b"", "the target's output")
         test.assertEqual(self.stderr(), "", "the target's stderr")
         return facts
@@ -434,6 +434,9 @@ def descendants(pid):
     for child in children(pid):
         found += descendants(child)
     return found
+
+
+kept_pids = set()  # of children that the next test of the class uses again
 
 
 def kill_children(spare=()):

@@ -8,7 +8,7 @@ import calls
 import live
 from live import for_each
 
-LONG_S = 60 if os.environ.get("LONG") else 4
+LONG_S = 60 if os.environ.get("LONG") else 3
 
 
 def few_pythons():

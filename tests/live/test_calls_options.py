@@ -33,12 +33,14 @@ class OptionsTest(calls.CallsTest):
     @for_each(some_pythons)
     def test_a_way_that_is_not_there(self, python):
         target = self.start(python, "split.py")
+        target.process.send_signal(signal.SIGSTOP)
         for way in {"usdt", "eval", "dispatch"} - set(calls.ways_of(python)):
             with self.subTest(way=way):
                 run = self.run_pybpfprof("--mode", "time", "--probes", way, "-p", target.pid, "-d",
                                          "1", returncode=3)
                 self.assert_one_line(run, python.version)
                 self.assertEqual(run.stdout, "")
+        target.process.send_signal(signal.SIGCONT)
         target.finish(self)
 
     def test_command_line(self):

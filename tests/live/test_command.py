@@ -52,13 +52,14 @@ class CommandTest(live.LiveTest):
         self.assertGreater(profile.share("<module>"), 0.5)
 
     def test_killed_command(self):
-        run = self.run_pybpfprof("-o", "out", "--", "python3", "-c",
-                                 "import os; os.kill(os.getpid(), 9)", returncode=None)
+        run = self.run_pybpfprof("-o", "out", "--", live.host_python().path, "-c",
+                                 "import os, time; time.sleep(0.7); os.kill(os.getpid(), 9)",
+                                 returncode=None)
         self.assertEqual(run.returncode, 128 + signal.SIGKILL, run.stderr)
 
     def test_duration_ends_the_profile_not_the_command(self):
-        run = self.run_pybpfprof("-d", "0.3", "-o", "out", "--", "python3", "-c",
-                                 "import time; time.sleep(1.5); print('whole'); exit(4)",
+        run = self.run_pybpfprof("-d", "0.7", "-o", "out", "--", live.host_python().path, "-c",
+                                 "import time; time.sleep(2); print('whole'); exit(4)",
                                  returncode=None)
         self.assertEqual((run.returncode, run.stdout), (4, "whole\n"), run.stderr)
 
@@ -110,7 +111,7 @@ class CommandTest(live.LiveTest):
                   "while time.monotonic() < end: pass\n"
                   "print(len(hits), flush=True)\n"
                   "sys.exit(3)\n")
-        process = self.popen("-o", "out", "--", "python3", "-c", script)
+        process = self.popen("-o", "out", "--", live.host_python().path, "-c", script)
         self.assertEqual(process.stdout.readline(), b"ready\n")
         os.killpg(process.pid, signal.SIGINT)
         run = self.collect(process)

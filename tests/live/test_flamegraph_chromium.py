@@ -171,7 +171,7 @@ class FlamegraphInChromium(chromium.PageTest):
         return total_s
 
     def test_a_hundred_thousand_stacks_are_drawn_in_seconds(self):
-        for fragment in ("", "invert=1", "merge=line&search=method_77"):
+        for fragment in ("", "merge=line&search=method_77", "invert=1"):
             with self.subTest(fragment):
                 before_s = self.cpu_s()
                 self.browser.open("large.html", fragment)
@@ -179,7 +179,6 @@ class FlamegraphInChromium(chromium.PageTest):
                 self.assertEqual(self.browser.fact("samples"), "100000")
                 # What is too narrow is culled, and said to be there.
                 self.assertLess(int(self.browser.fact("boxes")), 100000)
-        self.browser.open("large.html", "invert=1")
         self.expect_rows(["all", "500 more, too narrow to draw"])
         self.browser.click(0.001, 1)
         self.assertGreater(int(self.browser.fact("boxes")), 500)

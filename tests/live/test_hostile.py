@@ -49,7 +49,7 @@ class HostileTest(live.LiveTest):
                                        "-f", "table", "-o", "table", "-f", "folded", "-o", "folded",
                                        "-f", "flamegraph", "-o", "page", "-f", "json", "-o", "json")
         memory = PeakMemory(process.pid)
-        live.await_cpu(target.pid, 1.2)
+        live.await_cpu(target.pid, 1)
         process.send_signal(signal.SIGINT)
         run = self.collect(process)
         self.assertEqual((run.returncode, run.stdout), (0, ""), run.stderr)
@@ -79,13 +79,13 @@ class HostileTest(live.LiveTest):
         target.finish(self)
         page = self.check_reports()
         honest = self.start(python, "split.py")
-        plain = self.run_pybpfprof("-p", honest.pid, "-d", "0.3", "-f", "flamegraph").stdout
+        plain = self.run_pybpfprof("-p", honest.pid, "-d", "0.1", "-f", "flamegraph").stdout
         honest.finish(self)
         # No name opened or closed an element of the page.
         for tag in ("<script", "</script", "<style", "<!--", "-->", "<svg", "<div"):
             self.assertEqual(page.lower().count(tag), plain.lower().count(tag), tag)
         profile = live.Profile(json.loads(self.read("json")))
-        self.assertGreater(profile.samples, 500)
+        self.assertGreater(profile.samples, 300)
         self.assertGreater(profile.share("honest_work"), 0.01)
         for caller, callee in profile.edges():
             if callee == "honest_work":

@@ -19,7 +19,7 @@ def with_numpy():
 class NativeTest(live.LiveTest):
     def watch(self, python, what, *options):
         target = self.start(python, "native.py", what)
-        profile = self.profile_cpu(target, 0.5, "-r", "1khz", *options)
+        profile = self.profile_cpu(target, 0.4, "-r", "1khz", *options)
         target.finish(self)
         cpu_ms = profile.report["targets"][0]["cpu_ns"] / 1e6
         self.assertGreater(profile.samples, 0.7 * cpu_ms - 10, "CPU time that was not sampled")

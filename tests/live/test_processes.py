@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Processes that fork, exec and end while they are watched."""
 import signal
-import time
 
 import live
 from live import for_each, timing
@@ -101,7 +100,7 @@ class ProcessTest(live.LiveTest):
         first = self.start(python, "split.py")
         process = self.start_pybpfprof("-a", "-r", "1khz", "-f", "json")
         later = self.start(live.one_python_per_version()[-1], "split.py")
-        time.sleep(1)
+        live.await_cpu(later.pid, 1)
         process.send_signal(signal.SIGINT)
         run = self.collect(process)
         first.finish(self)

@@ -18,7 +18,7 @@ class StackTest(live.LiveTest):
 
     def check_shapes(self, python, threads, rate):
         target = self.start(python, "shapes.py", threads)
-        profile = self.profile_cpu(target, 1, "-r", rate)
+        profile = self.profile_cpu(target, 0.8, "-r", rate)
         target.finish(self)
         known = {tuple(edge) for edge in target.facts["edges"]}
         impossible = collections.Counter()
@@ -57,7 +57,7 @@ class StackTest(live.LiveTest):
         target = self.start(python, "recursion.py", depth)
         profile = self.profile_cpu(target, 0.3, "-r", "1khz")
         target.finish(self)
-        self.assertGreater(profile.samples, 200)
+        self.assertGreater(profile.samples, 20)
         for stack in profile.stacks:
             frames = [f for f in stack["frames"] if f["kind"] == "python"]
             names = [f["name"] for f in frames]
@@ -91,7 +91,7 @@ class StackTest(live.LiveTest):
     @for_each(live.one_python_per_version)
     def test_made_functions_keep_their_names(self, python):
         target = self.start(python, "made.py", "functions")
-        profile = self.profile_cpu(target, 1.2, "-r", "2khz")
+        profile = self.profile_cpu(target, 1, "-r", "2khz")
         target.finish(self)
         selves = collections.Counter()
         for function in profile.report["functions"]:
@@ -122,7 +122,7 @@ class StackTest(live.LiveTest):
     def test_made_lambdas_keep_their_names(self, python):
         # Thousands of new names a second: a busy machine may lose some, but mix up none.
         target = self.start(python, "made.py", "lambdas")
-        profile = self.profile_cpu(target, 1, "-r", "1khz", may_lose=True)
+        profile = self.profile_cpu(target, 0.8, "-r", "1khz", may_lose=True)
         target.finish(self)
         files = set()
         for function in profile.report["functions"]:
@@ -144,7 +144,7 @@ class StackTest(live.LiveTest):
     @for_each(live.one_python_per_version)
     def test_made_twins_keep_their_lines(self, python):
         target = self.start(python, "made.py", "twins")
-        profile = self.profile_cpu(target, 1, "-r", "3khz")
+        profile = self.profile_cpu(target, 0.8, "-r", "3khz")
         target.finish(self)
         lines = profile.lines("twin")
         near = sum(weight for line, weight in lines.items() if 1 <= line <= 4)
@@ -155,7 +155,7 @@ class StackTest(live.LiveTest):
     @for_each(live.one_python_per_version)
     def test_threads_that_come_and_go(self, python):
         target = self.start(python, "threads.py", "churn")
-        profile = self.profile_cpu(target, 0.8, "-r", "2khz")
+        profile = self.profile_cpu(target, 0.6, "-r", "2khz")
         facts = target.finish(self)
         self.assertGreater(facts["count"], 10)
         self.assertGreater(profile.share("brief", "total"), 0.5)
