@@ -125,7 +125,8 @@ SEC("?fexit/handle_mm_fault")
 int BPF_PROG(rss_split__resolved, struct vm_area_struct *area, unsigned long address)
 {
 	struct python_target *target = rss_target();
-	__s64 file, anonymous, shared;
+	__u32 member = RSS_ANONYMOUS;
+	__s64 file, pages, shared;
 	struct task_struct *task;
 	struct rss_own *own;
 
@@ -140,17 +141,21 @@ int BPF_PROG(rss_split__resolved, struct vm_area_struct *area, unsigned long add
 	if (own->serial != target->serial)
 		rss_own_begin(own, task, target->serial);
 	file = rss_own_growth(own, task, RSS_FILE);
-	anonymous = rss_own_growth(own, task, RSS_ANONYMOUS);
+	pages = rss_own_growth(own, task, RSS_ANONYMOUS);
 	shared = rss_own_growth(own, task, RSS_SHARED);
 	/* The first write to a page of a file that is mapped privately makes a copy: nothing grows. */
-	if (anonymous > 0 && (file == -1 || shared == -1))
-		anonymous--;
-	if (file > 0)
-		rss_send(target, address, file, RSS_FILE);
-	if (anonymous > 0)
-		rss_send(target, address, anonymous, RSS_ANONYMOUS);
-	if (shared > 0)
-		rss_send(target, address, shared, RSS_SHARED);
+	if (pages > 0 && (file == -1 || shared == -1))
+		pages--;
+	/* A fault is about one area of memory, which is of one kind. */
+	if (file > 0) {
+		pages = file;
+		member = RSS_FILE;
+	} else if (shared > 0) {
+		pages = shared;
+		member = RSS_SHARED;
+	}
+	if (pages > 0)
+		rss_send(target, address, pages, member);
 	return 0;
 }
 
