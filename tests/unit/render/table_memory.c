@@ -440,6 +440,23 @@ Test(table_memory, refusals_and_notes_are_in_words)
 	expect("\nnote: pid 100: half of it\\x1b[31m is \\xff seen\n");
 }
 
+Test(table_memory, names_cannot_write_to_the_terminal)
+{
+	for (int i = 0; i < 4; i++) {
+		uint32_t name = profile_string(profile, SAMPLE_HOSTILE_NAMES[i]);
+
+		for (uint32_t j = 0; j < profile->function_count; j++)
+			profile->functions[j].name = profile->functions[j].file = name;
+		profile->processes[0].command = profile->threads[0].name = name;
+		profile->memory->processes[0].allocator = name;
+		profile->memory->leaks = i % 2;
+		render(MEMORY_VIEW_LIVE);
+		expect_no("\x1b");
+		expect_no("\xe2\x80\xae");
+		expect_no("\xff");
+	}
+}
+
 Test(table_memory, blocks_from_before_are_told_apart)
 {
 	profile->memory->unknown_frees = 1234567;
