@@ -105,6 +105,7 @@ int capture_memory_attach(struct capture *capture, pid_t pid, const struct alloc
 int capture_memory_start(struct capture *capture, const struct python_process *python,
 			 uint32_t flags, uint32_t *template_index);
 void capture_memory_detach(struct capture *capture); /* of all processes */
+void capture_memory_detach_from(struct capture *capture, pid_t pid);
 /* Returns trap also where nobody awaits them: to measure what they cost. */
 void capture_memory_await_all(struct capture *capture, bool all);
 /* Each block that is alive and was recorded; a non-zero return ends it and is returned. 0, -errno. */

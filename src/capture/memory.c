@@ -237,6 +237,14 @@ int capture_memory_attach(struct capture *capture, pid_t pid, const struct alloc
 	return 0;
 }
 
+void capture_memory_detach_from(struct capture *capture, pid_t pid)
+{
+	for (size_t i = 0; i < capture->allocating_count; i++) {
+		if (capture->allocating[i]->pid == pid)
+			process_detach(capture->allocating[i]);
+	}
+}
+
 void capture_memory_detach(struct capture *capture)
 {
 	for (size_t i = 0; i < capture->allocating_count; i++) {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/grow.h"
@@ -293,6 +294,44 @@ static const char *target_refuse(struct allocators *allocators, struct allocator
 	return NULL;
 }
 
+/* Whether two plans put their probes into the same files at the same places. */
+static bool plans_agree(const struct allocator_plan *a, const struct allocator_plan *b)
+{
+	struct stat left, right;
+
+	if (a->site_count != b->site_count || a->file_count != b->file_count)
+		return false;
+	for (size_t i = 0; i < a->file_count; i++) {
+		if (stat(a->files[i].path_open, &left) || stat(b->files[i].path_open, &right) ||
+		    left.st_dev != right.st_dev || left.st_ino != right.st_ino)
+			return false;
+	}
+	for (size_t i = 0; i < a->site_count; i++) {
+		if (a->sites[i].file != b->sites[i].file ||
+		    a->sites[i].file_offset != b->sites[i].file_offset)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The plan of a process whose probes are in already was made from another's, or before its program was up:
+ * now it can be asked itself.
+ */
+static void target_verify(struct allocators *allocators, struct allocator_target *target,
+			  const struct python_process *python)
+{
+	struct allocator_plan *plan;
+	char reason[256];
+
+	if (plan_make(allocators, python, target, &plan, reason, sizeof(reason)) ||
+	    plans_agree(plan, target->plan))
+		return;
+	allocators->profile->partial[DROP_MEMORY_TOO_EARLY]++;
+	capture_memory_detach_from(allocators->capture, target->pid);
+	target_attach(allocators, target, plan);
+}
+
 static const char *on_target(void *arg, struct python_process *python)
 {
 	struct allocators *allocators = arg;
@@ -305,6 +344,8 @@ static const char *on_target(void *arg, struct python_process *python)
 	if (deaths_see(allocators, python))
 		python->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
 	if (target) {
+		if (!target->python)
+			target_verify(allocators, target, python);
 		target_describe(allocators, target, python);
 		return way_name(allocators);
 	}
@@ -375,7 +416,9 @@ static int on_found(struct allocators *allocators, const struct record_process *
 	python_inspect(allocators->cache, target->pid, &found);
 	if (found.verdict != PYTHON_KNOWN)
 		return 0;
-	if (!target->plan && !plan_make(allocators, &found, target, &plan, reason, sizeof(reason)))
+	if (target->plan)
+		target_verify(allocators, target, &found);
+	else if (!plan_make(allocators, &found, target, &plan, reason, sizeof(reason)))
 		target_attach(allocators, target, plan);
 	target_describe(allocators, target, &found);
 	return 0;

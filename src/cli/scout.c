@@ -122,10 +122,12 @@ static int behind_find(const char *name, char *out)
 	return path_is_safe(out) ? 0 : -EPERM;
 }
 
-/* Which program to look at, and below which root. */
+/* Which program to look at, below which root, and what decides which allocator it uses. */
 struct scout_goal {
 	const char *root; /* NULL: ours; else what is below it is looked for there */
 	char path[PATH_MAX];
+	const char *preload; /* LD_PRELOAD as `env` is to set it; NULL: as it is */
+	const char *malloc;  /* PYTHONMALLOC, the same */
 };
 
 /*
@@ -134,12 +136,16 @@ struct scout_goal {
  */
 static int goal_find(char *const *argv, struct scout_goal *goal)
 {
-	goal->root = NULL;
+	*goal = (struct scout_goal){ 0 };
 	if (!interpreter_find(argv[0], goal->path, sizeof(goal->path)))
 		return 0;
 	for (int i = 0; argv[i]; i++) {
 		if (!strcmp(base_name(argv[i]), "chroot") && argv[i + 1])
 			goal->root = argv[i + 1];
+		if (!strncmp(argv[i], "LD_PRELOAD=", 11) && path_is_safe(argv[i] + 11))
+			goal->preload = argv[i] + 11;
+		if (!strncmp(argv[i], "PYTHONMALLOC=", 13))
+			goal->malloc = argv[i] + 13;
 		if (strncmp(base_name(argv[i]), "python", 6) != 0)
 			continue;
 		if (!goal->root)
@@ -149,6 +155,29 @@ static int goal_find(char *const *argv, struct scout_goal *goal)
 			return 0;
 	}
 	return -ENOENT;
+}
+
+/* What Python is told by its environment does not concern an idle one, but for the allocator. */
+static void environment_clean(const struct scout_goal *goal)
+{
+	char name[64];
+
+	for (char **entry = environ; *entry;) {
+		size_t length = strcspn(*entry, "=");
+
+		if (strncmp(*entry, "PYTHON", 6) != 0 || !strncmp(*entry, "PYTHONMALLOC=", 13) ||
+		    length >= sizeof(name)) {
+			entry++;
+			continue;
+		}
+		snprintf(name, sizeof(name), "%.*s", (int)length, *entry);
+		if (unsetenv(name))
+			entry++;
+	}
+	if (goal->preload)
+		setenv("LD_PRELOAD", goal->preload, 1);
+	if (goal->malloc)
+		setenv("PYTHONMALLOC", goal->malloc, 1);
 }
 
 static void scout_exec(const struct scout_goal *goal, int stdin_fd)
@@ -166,7 +195,8 @@ static void scout_exec(const struct scout_goal *goal, int stdin_fd)
 	dup2(null, STDERR_FILENO);
 	if (goal->root && (chroot(goal->root) || chdir("/") || behind_find(goal->path, path)))
 		_exit(127);
-	execlp(path, path, "-I", "-S", "-c", "import sys; sys.stdin.read()", (char *)NULL);
+	environment_clean(goal);
+	execlp(path, path, "-S", "-s", "-c", "import sys; sys.stdin.read()", (char *)NULL);
 	_exit(127);
 }
 

@@ -71,10 +71,23 @@ class MemoryKnownTest(memory.MemoryTest):
             live_bytes = found.line(KNOWN, line)["live_bytes"]
             self.assertLessEqual(abs(live_bytes - size), 0.01 * size, "line %d" % line)
 
+    def test_other_allocators(self):
+        """Preloaded in front of the C library's."""
+        for name, library in (("jemalloc", "libjemalloc.so.2"), ("mimalloc", "libmimalloc.so.2"),
+                              ("tcmalloc", "libtcmalloc_minimal.so.4")):
+            path = "/usr/lib/x86_64-linux-gnu/" + library
+            if not os.path.exists(path):
+                self.skipTest("no %s here" % library)
+            found = self.check_command(live.host_python(), "env", "LD_PRELOAD=" + path)
+            self.assertEqual([p["allocator"] for p in found.memory["processes"]], [name])
+
     @for_each(live.one_python_per_version)
     def test_a_command_from_its_first_line(self, python):
+        self.check_command(python)
+
+    def check_command(self, python, *prefix):
         script = self.script(python, KNOWN)
-        run = self.run_pybpfprof("--mode", "memory", "-f", "json", "--",
+        run = self.run_pybpfprof("--mode", "memory", "-f", "json", "--", *prefix,
                                  *python.command("-B", script, "command"))
         found = self.memory_of(run)
         churned = found.marked(KNOWN, "churned blocks")
@@ -83,3 +96,4 @@ class MemoryKnownTest(memory.MemoryTest):
         self.assertEqual((kept["allocations"], kept["live_blocks"]), (300, 0))
         # All that is kept is alive at once, before the end: at the peak.
         self.assertEqual(kept["at_peak_bytes"], kept["allocated_bytes"])
+        return found
