@@ -169,7 +169,9 @@ function openNode(node) {
 		return;
 	node.pending = null;
 	for (let i = 0; i < pending.length; i += 4) {
-		const key = frameKey(profile.stackFrames[pending[i]]);
+		const stack = pending[i], samples = pending[i + 1], value = pending[i + 2];
+		const variance = pending[i + 3];
+		const key = frameKey(profile.stackFrames[stack]);
 		let child = byKey.get(key);
 		if (!child) {
 			child = newNode(key, node);
@@ -177,11 +179,11 @@ function openNode(node) {
 			byKey.set(key, child);
 			node.children.push(child);
 		}
-		addTo(child, pending[i + 1], pending[i + 2], pending[i + 3]);
+		addTo(child, samples, value, variance);
 		if (node.key === ROOT)
-			child.self += pending[i + 2];
-		if (profile.parents[pending[i]])
-			child.pending.push(profile.parents[pending[i]], ...pending.slice(i + 1, i + 4));
+			child.self += value;
+		if (profile.parents[stack])
+			child.pending.push(profile.parents[stack], samples, value, variance);
 	}
 }
 
