@@ -81,6 +81,13 @@ static int open_in(const char *directory, const char *name, int flags)
 	return length < 0 || (size_t)length >= sizeof(path) ? -1 : open(path, flags | O_CLOEXEC);
 }
 
+/* Version 2 is alone there, or, beside version 1, in a place of its own. */
+static const char *cgroup_root(void)
+{
+	return access("/sys/fs/cgroup/cgroup.procs", F_OK) ? "/sys/fs/cgroup/unified" :
+							     "/sys/fs/cgroup";
+}
+
 /* The directory of the process's cgroup (v2). */
 static bool cgroup_directory(pid_t pid, char *out, size_t size)
 {
@@ -97,7 +104,7 @@ static bool cgroup_directory(pid_t pid, char *out, size_t size)
 			line = strchr(line, '/');
 			line[strcspn(line, "\n")] = '\0';
 			found = line[1] &&
-				snprintf(out, size, "/sys/fs/cgroup%s", line) < (int)size;
+				snprintf(out, size, "%s%s", cgroup_root(), line) < (int)size;
 		}
 	}
 	buffer_release(&text);

@@ -230,6 +230,25 @@ class HeapTest(live.LiveTest):
         self.assertIn(self.state(target.pid), "SR")
         target.finish(self)
 
+    def test_freeze_by_its_cgroup(self):
+        root = next((r for r in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+                     if os.path.exists(r + "/cgroup.procs")), None)
+        group = "%s/%s" % (root, os.path.basename(self.workdir))
+        try:
+            os.mkdir(group)
+        except OSError:
+            self.skipTest("no cgroup (v2) can be made here")
+        self.addCleanup(os.rmdir, group)
+        target = self.start(live.host_python(), "heap_known.py")
+        with open(group + "/cgroup.procs", "w") as procs:
+            procs.write(str(target.pid))
+        frozen = self.census(target, "--freeze", "10000").report["frozen"]
+        self.assertEqual((frozen["how"], frozen["whole"]), ("the cgroup freezer", True))
+        with open(group + "/cgroup.freeze") as freeze:
+            self.assertEqual(freeze.read().strip(), "0")
+        target.finish(self)
+        target.close()
+
     def test_what_was_stopped_stays_so(self):
         target = self.start(live.host_python(), "heap_known.py")
         os.kill(target.pid, signal.SIGSTOP)
