@@ -53,8 +53,8 @@ struct calling {
 	struct known_plan *plans;		   /* by interpreter file */
 	size_t plan_count;
 	struct python_process *templates[ABI_TEMPLATES]; /* owned */
-	uint32_t template_probes[ABI_TEMPLATES];	      /* strings of the profile */
-	struct map64 *by_thread; /* (serial, tid) -> index of threads + 1 */
+	uint32_t template_probes[ABI_TEMPLATES];	 /* strings of the profile */
+	struct map64 *by_thread;			 /* (serial, tid) -> index of threads + 1 */
 	struct called_thread *threads;
 	uint32_t thread_count;
 	uint32_t free_thread; /* 1 + index of a slot to use again; 0: none */
@@ -557,9 +557,8 @@ static int on_found(struct calling *calling, const struct record_process *record
 	const struct watched_process *process;
 	const struct python_process *like;
 
-	like = record->parent_serial < ABI_TEMPLATES ?
-		       calling->templates[record->parent_serial] :
-		       NULL;
+	like = record->parent_serial < ABI_TEMPLATES ? calling->templates[record->parent_serial] :
+						       NULL;
 	if (!like)
 		return 0;
 	process = watch_found(calling->watch, record, like);

@@ -492,15 +492,17 @@ static void calls_end(struct session *session)
 static void run_end(struct session *session)
 {
 	struct profile *profile = session->profile;
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t end_ns;
 
+	/* What is allocated until the probes are gone is in the kernel's list of what is alive. */
+	if (session->allocating)
+		capture_memory_detach(session->capture);
+	end_ns = clock_ns(CLOCK_MONOTONIC);
 	profile->duration_ns = end_ns - session->start_ns;
 	if (session->calling) {
 		calling_until(session->calling, end_ns);
 		calls_end(session);
 	}
-	if (session->allocating)
-		capture_memory_detach(session->capture);
 	ends_await(session);
 	/* Before the probes go: taking them away lasts, and the targets run on meanwhile. */
 	watch_finish(session->watch);
