@@ -226,20 +226,38 @@ Test(pprof, hostile_names_are_names)
 	profile_free(profile);
 }
 
-/* Many times what is compressed at once. A place is a function at a line. */
+/* A function, a place and a sample of 1 ns each, many times what is compressed at once. */
+static struct profile *many_functions_new(uint32_t count)
+{
+	struct profile *profile = profile_new("cpu", UNIT_NS);
+	uint32_t process = profile_add_process(profile, 1, 100);
+	uint32_t thread = profile_add_thread(profile, process, 100);
+	char name[64];
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct profile_function function = { .line = 1, .kind = FRAME_PYTHON };
+		uint32_t frame;
+
+		snprintf(name, sizeof(name), "package_%u.Class%u.method_%u", i % 7, i / 20, i);
+		function.name = profile_string(profile, name);
+		frame = profile_add_frame(profile, profile_add_function(profile, &function), 2);
+		cr_assert_eq(profile_add_sample(profile, thread,
+						profile_add_stack(profile, 0, frame), 1, 1),
+			     0);
+	}
+	return profile;
+}
+
 Test(pprof, large_profiles_are_whole)
 {
-	struct profile *profile = sample_large_new();
+	struct profile *profile = many_functions_new(20000);
 	struct render_options options = sample_options();
-	struct buffer out, want;
+	struct buffer out;
 
-	buffer_init(&want);
-	buffer_printf(&want, "100000 samples, 10000 functions, %u places 100000 1000000000000\n",
-		      profile->frame_count);
 	read_back(profile, &options, "sums", &out);
-	cr_expect_str_eq(out.bytes, want.bytes);
+	cr_assert_not_null(out.bytes);
+	cr_expect_str_eq(out.bytes, "20000 samples, 20000 functions, 20000 places 20000 20000\n");
 	buffer_release(&out);
-	buffer_release(&want);
 	profile_free(profile);
 }
 
