@@ -6,6 +6,7 @@
 #include "cli/allocating.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/map64.h"
@@ -18,6 +19,7 @@
 enum {
 	TICK_NS = 100000000,
 	SITE_NONE = UINT32_MAX,
+	SMALL_BYTES = 512, /* pymalloc's largest block */
 };
 
 struct allocating {
@@ -35,6 +37,7 @@ struct allocating {
 	struct map64 *lost_sites; /* serial -> site of what came with no stack, + 1 */
 	uint64_t ticked_ns;
 	uint64_t event_count;
+	uint64_t small_alive; /* blocks of pymalloc's sizes alive at the end */
 };
 
 struct allocating *allocating_new(const struct config *config, struct capture *capture,
@@ -262,7 +265,11 @@ int allocating_event(struct allocating *allocating, const struct event *event)
 
 void allocating_found(struct allocating *allocating)
 {
+	uint64_t bytes;
+
 	allocators_found(allocating->allocators);
+	/* Their sizes as they were; one that cannot be read now is when the first tick comes. */
+	resident_tick(allocating->resident, allocating->ticked_ns, &bytes);
 }
 
 int allocating_start(struct allocating *allocating, uint64_t start_ns)
@@ -284,16 +291,48 @@ int allocating_tick(struct allocating *allocating, uint64_t now_ns)
 	return error ? error : memory_meter_tick(allocating->meter, now_ns, resident_bytes);
 }
 
+void allocating_end(struct allocating *allocating)
+{
+	allocators_end(allocating->allocators);
+}
+
 static int on_alive(void *arg, const struct memory_block_key *key, const struct memory_block *block)
 {
 	struct allocating *allocating = arg;
 	uint32_t tid = block->size_tid & ((1u << MEMORY_TID_BITS) - 1);
 	uint32_t site = site_of(allocating, block->stack_id, key->serial, tid);
 
+	if (memory_block_size(block) <= SMALL_BYTES)
+		allocating->small_alive++;
 	if (site == SITE_NONE)
 		return 0;
 	return memory_meter_alive(allocating->meter, site, block->born_ns,
 				  memory_block_size(block));
+}
+
+/*
+ * What the probes saw of small blocks against what pymalloc's own pools say: of all that came and went, how
+ * much agrees. Only where one process was watched, since frees of what was there before are counted together.
+ */
+static void coverage_check(struct allocating *allocating)
+{
+	struct memory *memory = allocating->profile->memory;
+	struct memory_process *process = memory->processes;
+	struct kernel_stats stats;
+	double change = 0, seen, traffic;
+
+	if (memory->process_count != 1 || process->coverage != MEMORY_COVERAGE_WHOLE ||
+	    !process->pools_start.known || !process->pools_end.known ||
+	    capture_stats(allocating->capture, &stats))
+		return;
+	for (int i = 0; i < MEMORY_POOL_CLASSES; i++)
+		change += (double)process->pools_end.classes[i].used_blocks -
+			  (double)process->pools_start.classes[i].used_blocks;
+	seen = (double)allocating->small_alive - (double)stats.unknown_frees;
+	traffic = (double)memory->amounts[MEMORY_VIEW_ALLOCATED].blocks +
+		  (double)memory->freed.blocks + (double)stats.unknown_frees;
+	if (traffic > 0)
+		process->coverage_share = fmax(0, 1 - fabs(change - seen) / traffic);
 }
 
 int allocating_finish(struct allocating *allocating, uint64_t end_ns)
@@ -311,8 +350,10 @@ int allocating_finish(struct allocating *allocating, uint64_t end_ns)
 	mappings_finish(allocating->mappings);
 	resident_finish(allocating->resident);
 	error = memory_meter_finish(allocating->meter, end_ns);
-	if (!error)
-		error = memory_sum_processes(memory, allocating->profile);
+	if (error)
+		return error;
+	coverage_check(allocating);
+	error = memory_sum_processes(memory, allocating->profile);
 	if (!error)
 		error = memory_to_stacks(memory, allocating->profile, memory->view);
 	return error;

@@ -44,6 +44,8 @@ const char *allocating_refusal(const struct allocating *allocating);
 /* Allocations and frees heard of so far, and bytes alive. */
 uint64_t allocating_event_count(const struct allocating *allocating);
 
+/* The run ends: its probes are taken away. What they have told so far is still to come. */
+void allocating_end(struct allocating *allocating);
 /*
  * The probes are gone and all records were handed over: reads what is alive from the kernel's list, makes
  * profile->memory complete. 0 or -errno.

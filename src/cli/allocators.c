@@ -25,7 +25,7 @@ struct allocator_target {
 	bool ended;
 	struct allocator_plan *plan;   /* owned by the plans below; NULL: it is not seen */
 	struct python_process *python; /* owned; NULL: not looked at by itself (yet) */
-	struct memory_pools pools_start;
+	struct memory_pools pools_start, pools_end;
 	uint32_t refusal, note; /* strings of the profile; 0 none */
 	enum memory_coverage coverage;
 };
@@ -506,14 +506,24 @@ static int target_finish(struct allocators *allocators, const struct allocator_t
 	if (target->plan)
 		row->allocator = profile_string(allocators->profile, target->plan->name);
 	row->pools_start = target->pools_start;
-	if (!target->ended && target->python) {
+	row->pools_end = target->pools_end;
+	if (!target->ended && target->python)
 		arenas_tell(mappings, target->python, serial);
-		if (allocators->config->objects)
-			pools_report(target->python, &row->pools_end);
-	} else
+	else
 		mappings_arenas_like(mappings, serial, arena_bytes(allocators, serial));
 	row->mapped_bytes = mappings_bytes(mappings, serial);
 	return 0;
+}
+
+void allocators_end(struct allocators *allocators)
+{
+	capture_memory_detach(allocators->capture);
+	for (uint32_t i = 0; i < allocators->target_count && allocators->config->objects; i++) {
+		struct allocator_target *target = &allocators->targets[i];
+
+		if (!target->ended && target->python)
+			pools_report(target->python, &target->pools_end);
+	}
 }
 
 int allocators_finish(struct allocators *allocators, struct mappings *mappings)

@@ -33,6 +33,8 @@ int allocators_event(struct allocators *allocators, const struct event *event);
 /* Why a target's allocations cannot be seen, NULL when all can; borrowed. */
 const char *allocators_refusal(const struct allocators *allocators);
 
+/* The run ends: takes the probes away, and looks at the pools as they are then. */
+void allocators_end(struct allocators *allocators);
 /* Fills the rows of the processes, and tells `mappings` which are pymalloc's arenas. 0 or -ENOMEM. */
 int allocators_finish(struct allocators *allocators, struct mappings *mappings);
 

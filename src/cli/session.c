@@ -496,7 +496,7 @@ static void run_end(struct session *session)
 
 	/* What is allocated until the probes are gone is in the kernel's list of what is alive. */
 	if (session->allocating)
-		capture_memory_detach(session->capture);
+		allocating_end(session->allocating);
 	end_ns = clock_ns(CLOCK_MONOTONIC);
 	profile->duration_ns = end_ns - session->start_ns;
 	if (session->calling) {
