@@ -98,7 +98,8 @@ class Browser:
             self.events.append(message)
 
     def run(self, expression):
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True,
+                           awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError("%s: %s" % (expression, answer["exceptionDetails"]))
         return answer["result"].get("value")
@@ -113,6 +114,9 @@ class Browser:
                 if time.monotonic() > deadline_s:
                     raise TimeoutError("%s does not load" % url)
                 time.sleep(0.02)
+        # Chromium drops what is typed and clicked before a page was painted.
+        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+                 ".then(() => 0)")
 
     def text(self, selector):
         return self.run("document.querySelector(%s).textContent" % json.dumps(selector))
