@@ -67,6 +67,16 @@ struct {
 	__type(value, struct memory_block);
 } memory_blocks SEC(".maps");
 
+/*
+ * The call number `depth` that is in progress. The compiler may know that the number is small where the
+ * verifier of Linux 6.1, which forgets it over a copy, does not: it must not leave the mask out.
+ */
+static __always_inline struct memory_pending *pending_at(struct memory_task *task, __u32 depth)
+{
+	barrier_var(depth);
+	return &task->pending[depth & (MEMORY_PENDING - 1)];
+}
+
 static __always_inline struct python_target *memory_target(void)
 {
 	struct python_target *target = target_get();
@@ -207,8 +217,7 @@ static __always_inline void memory_freed(struct memory_task *task, __u64 address
 
 	/* Some free the old block by a call when a realloc ends: it was taken out by then. */
 	if (!address ||
-	    (task && task->depth &&
-	     task->pending[(task->depth - 1) & (MEMORY_PENDING - 1)].address == address))
+	    (task && task->depth && pending_at(task, task->depth - 1)->address == address))
 		return;
 	if (memory_take(address, serial, &block))
 		memory_free_send(&block, address, time_ns, task, serial, 0);
@@ -322,7 +331,7 @@ static __always_inline bool memory_begin(struct pt_regs *ctx, const struct memor
 	struct memory_pending *pending;
 
 	if (depth) {
-		pending = &task->pending[(depth - 1) & (MEMORY_PENDING - 1)];
+		pending = pending_at(task, depth - 1);
 		/*
 		 * A jump from one function of the allocator to another is no call of its own, and what it
 		 * maps is for its blocks.
@@ -335,7 +344,7 @@ static __always_inline bool memory_begin(struct pt_regs *ctx, const struct memor
 			depth = 0;
 		}
 	}
-	pending = &task->pending[depth & (MEMORY_PENDING - 1)];
+	pending = pending_at(task, depth);
 	pending->sp = ctx->sp;
 	pending->call = probe->call;
 	pending->address = 0;
@@ -507,14 +516,13 @@ static __always_inline void memory_left(struct pt_regs *ctx)
 
 	if (!task)
 		return;
-	for (depth = task->depth; depth; depth--) {
-		pending = &task->pending[(depth - 1) & (MEMORY_PENDING - 1)];
+	depth = task->depth;
+	for (__u32 i = 0; i < MEMORY_PENDING && depth; i++, depth--) {
+		pending = pending_at(task, depth - 1);
 		/* It lies where the return address was, which is gone by now. */
 		if (pending->sp == ctx->sp - 8)
 			break;
 		pending = NULL;
-		if (depth > MEMORY_PENDING)
-			break;
 	}
 	target = memory_target();
 	if (!pending || !target) {
