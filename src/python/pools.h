@@ -34,7 +34,8 @@ struct pools {
 /*
  * 0; or with one plain line in `reason`: -ENOENT: this process has no pymalloc (PYTHONMALLOC=malloc, a
  * build without it); -ENOTSUP: it cannot be found in this build; -EUCLEAN: what it says makes no sense;
- * -ETIMEDOUT: there are too many arenas to read; -ESRCH: the process is gone; -errno.
+ * -ETIMEDOUT: there are too many arenas to read; -ESRCH: the process is gone; -errno. A microsecond
+ * for a pool, and what of its first page is swapped out is swapped in.
  */
 int pools_read(const struct python_process *python, struct pools *pools, char *reason,
 	       size_t reason_size);

@@ -26,23 +26,33 @@ enum {
 	PROOF_POOLS = 16,
 	PROOF_ATTEMPTS = 4,
 	READ_ATTEMPTS = 8,
-	READ_LIMIT_S = 5, /* enough for some hundred GiB in arenas */
+	READ_CPU_LIMIT_S = 5, /* a pool takes a microsecond: 80 GiB in pools of 16 KiB */
+	READ_LIMIT_S = 20,
 	USED_POOLS = 2 * PYMALLOC_CLASSES,
 	CLASSES_PROVEN = 24, /* out of 32: the process runs on meanwhile */
 	OFFSET_DRIFT_BYTES = 512,
 };
 
-static uint64_t clock_now_ns(void)
+static const uint64_t SECOND_NS = 1000000000;
+
+static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+static void deadline_set(struct pymalloc_states *states)
+{
+	states->cpu_deadline_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) + READ_CPU_LIMIT_S * SECOND_NS;
+	states->deadline_ns = now_ns(CLOCK_MONOTONIC) + READ_LIMIT_S * SECOND_NS;
 }
 
 bool pymalloc_deadline_passed(const struct pymalloc_states *states)
 {
-	return clock_now_ns() > states->deadline_ns;
+	return now_ns(CLOCK_THREAD_CPUTIME_ID) > states->cpu_deadline_ns ||
+	       now_ns(CLOCK_MONOTONIC) > states->deadline_ns;
 }
 
 uint64_t pymalloc_arena_start(const struct pymalloc_arena *arena, uint32_t pool_bytes)
@@ -422,7 +432,7 @@ int pymalloc_states_find(const struct python_process *python, struct pymalloc_st
 	if (!layout)
 		return -ENOTSUP;
 	found.pool_bytes = layout->pool_bytes;
-	found.deadline_ns = clock_now_ns() + READ_LIMIT_S * 1000000000ULL;
+	deadline_set(&found);
 	if (python->target.layout.minor <= STATICS_LAST_MINOR)
 		err = statics_find(python, &found);
 	else

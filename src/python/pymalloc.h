@@ -44,7 +44,8 @@ struct pymalloc_states {
 	struct pymalloc_state *states;
 	uint32_t count, capacity;
 	uint32_t pool_bytes;
-	uint64_t deadline_ns; /* of CLOCK_MONOTONIC: reading takes no longer, whatever is forged */
+	/* Reading takes no longer, whatever is forged: work, and time where the machine is busy. */
+	uint64_t cpu_deadline_ns, deadline_ns;
 };
 
 /*

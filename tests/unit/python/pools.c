@@ -119,7 +119,7 @@ static void expect_python(const struct every_python *python, const char *how, co
 	every_python_end(&run);
 }
 
-Test(pools, equal_what_every_python_says, .timeout = 120)
+Test(pools, equal_what_every_python_says)
 {
 	struct every_python pythons[EVERY_PYTHON_MAX];
 	size_t count = every_python_list(pythons);
@@ -128,7 +128,7 @@ Test(pools, equal_what_every_python_says, .timeout = 120)
 		expect_python(&pythons[i], "plain", NULL, QUIET_BLOCKS);
 }
 
-Test(pools, equal_under_debug_hooks, .timeout = 120)
+Test(pools, equal_under_debug_hooks)
 {
 	struct every_python pythons[EVERY_PYTHON_MAX];
 	size_t count = every_python_list(pythons);
@@ -138,7 +138,7 @@ Test(pools, equal_under_debug_hooks, .timeout = 120)
 }
 
 /* It runs on inside a call that the main interpreter made after it had printed. */
-Test(pools, of_an_interpreter_with_its_own_count_too, .timeout = 120)
+Test(pools, of_an_interpreter_with_its_own_count_too)
 {
 	struct every_python pythons[EVERY_PYTHON_MAX];
 	size_t count = every_python_list(pythons);
@@ -149,7 +149,7 @@ Test(pools, of_an_interpreter_with_its_own_count_too, .timeout = 120)
 	}
 }
 
-Test(pools, without_pymalloc_are_refused_in_plain_words, .timeout = 120)
+Test(pools, without_pymalloc_are_refused_in_plain_words)
 {
 	static const char *const VARIABLES[] = { "PYTHONMALLOC=malloc",
 						 "PYTHONMALLOC=malloc_debug" };
@@ -179,7 +179,7 @@ Test(pools, without_pymalloc_are_refused_in_plain_words, .timeout = 120)
 	}
 }
 
-Test(pools, of_a_process_at_work_make_sense, .timeout = 120)
+Test(pools, of_a_process_at_work_make_sense)
 {
 	struct every_python pythons[EVERY_PYTHON_MAX];
 	size_t count = every_python_list(pythons);
@@ -259,7 +259,7 @@ static void expect_tables(const struct every_python *python, const char *variabl
 	every_python_end(&run);
 }
 
-Test(pools, allocator_tables_equal_what_every_python_says, .timeout = 120)
+Test(pools, allocator_tables_equal_what_every_python_says)
 {
 	struct every_python pythons[EVERY_PYTHON_MAX];
 	size_t count = every_python_list(pythons);

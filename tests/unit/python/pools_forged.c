@@ -376,7 +376,7 @@ Test(pools_forged, arenas_that_are_not_mapped_are_refused)
 }
 
 /* Half a million arenas, all the same one: as many pools as 512 GiB would have. */
-Test(pools_forged, what_was_made_to_take_long_is_cut_short, .timeout = 60)
+Test(pools_forged, what_was_made_to_take_long_is_cut_short)
 {
 	enum { MANY = 1 << 19 };
 	struct forgery *forgery = forgery_new();
@@ -391,11 +391,11 @@ Test(pools_forged, what_was_made_to_take_long_is_cut_short, .timeout = 60)
 		arenas[i].pool_address = arenas[i].address + POOLS * POOL_BYTES;
 	}
 	state_put(forgery->states[0], &forgery->layout, arenas, MANY);
-	clock_gettime(CLOCK_MONOTONIC, &before);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
 	err = forgery_read(forgery, &pools);
-	clock_gettime(CLOCK_MONOTONIC, &after);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
 	cr_expect(err == -ETIMEDOUT || err == -EUCLEAN, "%d", err);
-	cr_expect_leq(after.tv_sec - before.tv_sec, 10);
+	cr_expect_leq(after.tv_sec - before.tv_sec, 6);
 	free(arenas);
 	forgery_free(forgery);
 }
