@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +55,8 @@ void every_python_start(struct every_python_run *run, const struct every_python 
 	run->pid = fork();
 	cr_assert_geq(run->pid, 0);
 	if (run->pid == 0) {
+		/* A test that fails leaves nobody behind. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (dup2(out[1], 1) < 0 || (variable && putenv((char *)variable)) ||
 		    (root_length && (chroot(python->root) || chdir("/"))))
 			_exit(126);
