@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,6 +46,8 @@ void child_start(struct child *child, const char *root, const char *preload, cha
 	child->pid = fork();
 	cr_assert_geq(child->pid, 0);
 	if (child->pid == 0) {
+		/* A test that fails leaves nobody behind. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (dup2(in[0], 0) < 0 || dup2(out[1], 1) < 0 ||
 		    (*root && (chroot(root) || chdir("/"))) ||
 		    (preload && setenv("LD_PRELOAD", preload, 1)))
