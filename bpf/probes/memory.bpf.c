@@ -21,6 +21,9 @@ enum {
 	ACCOUNT_HITS = 32,  /* a power of two */
 };
 
+/* The most that struct memory_block can tell; what is larger, 4 TiB that nobody ever has, counts as this. */
+#define MEMORY_SIZE_MAX ((1ull << (64 - MEMORY_TID_BITS)) - 1)
+
 /* A call into the allocator that has not come back yet. */
 struct memory_pending {
 	__u64 sp; /* on entry: tells it from others */
@@ -32,10 +35,15 @@ struct memory_pending {
 	__u32 known;	/* `old` was taken out of the map */
 	__u32 recorded; /* what it hands out is to be recorded */
 	__u32 detail;
+	__u32 serial;  /* of the process: an exec leaves nothing pending */
+	__u32 probe;   /* its number */
+	__u32 objects; /* of CPython's own allocator: what that calls meanwhile is for itself */
+	__u32 reserved;
 };
 
 struct memory_task {
 	__u64 until_sample; /* bytes */
+	__u64 object_freed; /* the last block that CPython's own allocator was given back */
 	__u32 draws;	    /* until_sample has been drawn */
 	__u32 reserved;
 	__u32 depth;
@@ -197,30 +205,63 @@ static __always_inline bool memory_take(__u64 address, __u32 serial, struct memo
 {
 	struct memory_block_key key = { .address = address, .serial = serial };
 	struct memory_block *block = bpf_map_lookup_elem(&memory_blocks, &key);
-	struct kernel_stats *counts;
 
-	if (!block) {
-		counts = stats_get();
-		if (counts)
-			counts->unknown_frees++;
+	if (!block)
 		return false;
-	}
 	*out = *block;
 	bpf_map_delete_elem(&memory_blocks, &key);
 	return true;
 }
 
-static __always_inline void memory_freed(struct memory_task *task, __u64 address, __u64 time_ns,
-					 __u32 serial)
+static __always_inline void memory_unknown_count(void)
 {
+	struct kernel_stats *counts = stats_get();
+
+	if (counts)
+		counts->unknown_frees++;
+}
+
+/* Some free the old block by a call when a realloc ends: it was taken out when that began. */
+static __always_inline bool memory_is_pending(struct memory_task *task, __u64 address, __u64 sp,
+					      __u32 serial)
+{
+	const struct memory_pending *pending;
+
+	if (!task || !task->depth)
+		return false;
+	pending = pending_at(task, task->depth - 1);
+	return pending->address == address && pending->sp >= sp && pending->serial == serial;
+}
+
+static __always_inline void memory_freed(struct pt_regs *ctx, const struct memory_probe *probe,
+					 struct memory_task *task, __u64 time_ns, __u32 serial)
+{
+	__u64 address = argument(ctx, probe, 0);
 	struct memory_block block;
 
-	/* Some free the old block by a call when a realloc ends: it was taken out by then. */
-	if (!address ||
-	    (task && task->depth && pending_at(task, task->depth - 1)->address == address))
+	if (!address || memory_is_pending(task, address, ctx->sp, serial))
 		return;
 	if (memory_take(address, serial, &block))
 		memory_free_send(&block, address, time_ns, task, serial, 0);
+	else if (!task || probe->first_argument || task->object_freed != address)
+		memory_unknown_count();
+	/* CPython's allocator gives a large block back to the C library: no second, unknown one. */
+	if (task)
+		task->object_freed = probe->first_argument ? address : 0;
+}
+
+/* 0: it got lost. */
+static __always_inline __u32 memory_stack_here(const struct python_target *target,
+					       struct memory_task *task)
+{
+	struct memory_scratch *scratch = scratch_take(&memory_scratches);
+	__u32 stack_id;
+
+	if (!scratch)
+		return 0;
+	stack_id = memory_stack_id_memo(target, scratch, task->memo);
+	scratch_give(scratch);
+	return stack_id;
 }
 
 /* Puts a block in that is alive from now on. */
@@ -237,16 +278,12 @@ static __always_inline void memory_allocated(struct memory_task *task,
 		.resized = pending->known,
 	};
 	struct memory_block block = { .born_ns = record.born_ns, .ordinal = ++task->ordinal };
-	struct memory_scratch *scratch = scratch_take(&memory_scratches);
 	struct memory_block *stale;
 
-	if (!scratch) {
-		drop(DROP_MEMORY_EVENTS);
-		return;
-	}
+	if (record.size > MEMORY_SIZE_MAX)
+		record.size = MEMORY_SIZE_MAX;
 	block.size_tid = record.size << MEMORY_TID_BITS | (__u32)bpf_get_current_pid_tgid();
-	block.stack_id = memory_stack_id_memo(target, scratch, task->memo);
-	scratch_give(scratch);
+	block.stack_id = memory_stack_here(target, task);
 	record.stack_id = block.stack_id;
 	if (bpf_map_update_elem(&memory_blocks, &key, &block, BPF_NOEXIST)) {
 		/* Its end was not seen: freed by a way we do not know, or while nobody looked. */
@@ -271,7 +308,7 @@ static __always_inline void memory_allocated(struct memory_task *task,
 static __always_inline void memory_ask(struct pt_regs *ctx, const struct memory_probe *probe,
 				       struct memory_pending *pending)
 {
-	__u64 count;
+	__u64 count, most;
 
 	switch (probe->call) {
 	case MEMORY_MALLOC:
@@ -308,8 +345,10 @@ static __always_inline void memory_ask(struct pt_regs *ctx, const struct memory_
 		pending->size = argument(ctx, probe, 2);
 		break;
 	}
-	/* Where the product does not fit the allocator refuses, and what is kept here means nothing. */
-	pending->size *= count;
+	/* Where the product does not fit the allocator refuses. */
+	most = count ? -1ull / count : -1ull;
+	barrier_var(most); /* else the compiler multiplies with 128 bits, which BPF has not */
+	pending->size = pending->size > most ? -1ull : pending->size * count;
 }
 
 static __always_inline bool memory_resizes(__u32 call)
@@ -323,9 +362,32 @@ static __always_inline bool memory_maps(__u32 call)
 	return call == MEMORY_MMAP || call == MEMORY_MREMAP || call == MEMORY_SBRK;
 }
 
+/*
+ * Forgets calls that were left by a jump or an exec: the stack has gone back to where it was before them. The
+ * kernel forgets their returns by the same rule. A function that is jumped to from another one has its sp.
+ */
+static __always_inline void memory_pending_trim(struct pt_regs *ctx, __u32 probe,
+						struct memory_task *task, __u32 serial)
+{
+	__u32 depth = task->depth;
+
+	for (__u32 i = 0; i < MEMORY_PENDING && depth; i++) {
+		const struct memory_pending *pending = pending_at(task, depth - 1);
+
+		if (pending->serial == serial) {
+			if (ctx->sp < pending->sp ||
+			    (ctx->sp == pending->sp && pending->probe != probe))
+				break;
+			drop(DROP_MEMORY_UNFINISHED);
+		}
+		depth--;
+	}
+	task->depth = depth;
+}
+
 /* Whether its return is awaited. */
 static __always_inline bool memory_begin(struct pt_regs *ctx, const struct memory_probe *probe,
-					 struct memory_task *task, __u32 serial)
+					 __u32 index, struct memory_task *task, __u32 serial)
 {
 	__u32 depth = task->depth;
 	struct memory_pending *pending;
@@ -336,7 +398,7 @@ static __always_inline bool memory_begin(struct pt_regs *ctx, const struct memor
 		 * A jump from one function of the allocator to another is no call of its own, and what it
 		 * maps is for its blocks.
 		 */
-		if (pending->sp == ctx->sp || memory_maps(probe->call) ||
+		if (pending->sp == ctx->sp || pending->objects || memory_maps(probe->call) ||
 		    memory_from_inside(ctx, probe))
 			return false;
 		if (depth >= MEMORY_PENDING) {
@@ -350,13 +412,19 @@ static __always_inline bool memory_begin(struct pt_regs *ctx, const struct memor
 	pending->address = 0;
 	pending->known = 0;
 	pending->detail = 0;
+	pending->serial = serial;
+	pending->probe = index;
+	pending->objects = probe->first_argument;
 	memory_ask(ctx, probe, pending);
 	if (memory_maps(probe->call))
 		pending->recorded = 1;
 	else
 		pending->recorded = memory_is_sampled(task, pending->size);
-	if (memory_resizes(probe->call) && pending->address)
+	if (memory_resizes(probe->call) && pending->address) {
 		pending->known = memory_take(pending->address, serial, &pending->old);
+		if (!pending->known)
+			memory_unknown_count();
+	}
 	if (pending->recorded || pending->known)
 		depth++;
 	task->depth = depth;
@@ -381,7 +449,6 @@ static __always_inline void memory_mapped(struct memory_task *task,
 					  __u64 time_ns, const struct python_target *target)
 {
 	struct record_memory record = { .kind = MEMORY_UNMAPPED };
-	struct memory_scratch *scratch;
 
 	if (address >= -4095ull)
 		return;
@@ -404,11 +471,7 @@ static __always_inline void memory_mapped(struct memory_task *task,
 		memory_send(&record, time_ns, target->serial);
 		return;
 	}
-	scratch = scratch_take(&memory_scratches);
-	if (scratch) {
-		record.stack_id = memory_stack_id_memo(target, scratch, task->memo);
-		scratch_give(scratch);
-	}
+	record.stack_id = memory_stack_here(target, task);
 	memory_send(&record, time_ns, target->serial);
 }
 
@@ -417,12 +480,8 @@ static __always_inline void memory_failed(struct memory_task *task,
 					  const struct python_target *target)
 {
 	struct record_memory record = { .size = pending->size, .kind = MEMORY_FAILED };
-	struct memory_scratch *scratch = scratch_take(&memory_scratches);
 
-	if (scratch) {
-		record.stack_id = memory_stack_id_memo(target, scratch, task->memo);
-		scratch_give(scratch);
-	}
+	record.stack_id = memory_stack_here(target, task);
 	memory_send(&record, time_ns, target->serial);
 }
 
@@ -436,7 +495,8 @@ static __always_inline void memory_old_end(struct memory_task *task,
 
 	if (!result && pending->size) {
 		/* It could not be had: the old block is alive. */
-		bpf_map_update_elem(&memory_blocks, &key, &old, BPF_ANY);
+		if (bpf_map_update_elem(&memory_blocks, &key, &old, BPF_ANY))
+			drop(DROP_MEMORY_TABLE_FULL);
 		return;
 	}
 	memory_free_send(&old, pending->address, time_ns, task, serial,
@@ -478,6 +538,20 @@ static __always_inline void memory_account(__u64 start_ns)
 		counts->target_ns += ACCOUNT_HITS * (bpf_ktime_get_ns() - start_ns);
 }
 
+/* Any but a free. Whether its return is awaited. */
+static __always_inline bool memory_called(struct pt_regs *ctx, const struct memory_probe *probe,
+					  __u32 index, struct memory_task *task, __u64 now_ns,
+					  __u32 serial)
+{
+	if (task->depth)
+		memory_pending_trim(ctx, index, task, serial);
+	if (probe->call != MEMORY_MUNMAP)
+		return memory_begin(ctx, probe, index, task, serial);
+	if (!task->depth)
+		memory_unmapped(ctx, probe, now_ns, serial);
+	return false;
+}
+
 /* Whether its return is awaited. */
 static __always_inline bool memory_entered(struct pt_regs *ctx)
 {
@@ -494,13 +568,11 @@ static __always_inline bool memory_entered(struct pt_regs *ctx)
 	task = bpf_task_storage_get(&memory_tasks, bpf_get_current_task_btf(), 0,
 				    frees ? 0 : BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (frees)
-		memory_freed(task, argument(ctx, probe, 0), now_ns, target->serial);
+		memory_freed(ctx, probe, task, now_ns, target->serial);
 	else if (!task)
 		drop(DROP_MEMORY_EVENTS);
-	else if (probe->call != MEMORY_MUNMAP)
-		awaited = memory_begin(ctx, probe, task, target->serial);
-	else if (!task->depth)
-		memory_unmapped(ctx, probe, now_ns, target->serial);
+	else
+		awaited = memory_called(ctx, probe, index, task, now_ns, target->serial);
 	memory_account(now_ns);
 	return awaited;
 }
@@ -525,7 +597,7 @@ static __always_inline void memory_left(struct pt_regs *ctx)
 		pending = NULL;
 	}
 	target = memory_target();
-	if (!pending || !target) {
+	if (!pending || !target || pending->serial != target->serial) {
 		memory_account(now_ns);
 		return;
 	}
