@@ -126,16 +126,23 @@ static __always_inline bool memory_from_inside(struct pt_regs *ctx,
 
 /* ---- sampling by bytes ---- */
 
-/* log2(x) of 0 < x < 2^32, 16 bits behind the point. */
-static __always_inline __u64 log2_fixed(__u64 x)
+/*
+ * Neither log2 below has a branch, or the verifier would follow each of 2^21 ways through the two: that of
+ * Linux 6.1 was not done after two minutes.
+ */
+
+/* log2(x) of 0 < x < 2^32, rounded down. */
+static __always_inline __u64 log2_whole(__u64 x)
 {
 	__u64 result = 0;
 
 	for (__u32 step = 16; step; step /= 2) {
-		if (x >> step) {
-			x >>= step;
-			result += step;
-		}
+		__u64 sign = -(x >> step), shift;
+
+		barrier_var(sign);
+		shift = (sign >> 63) * step;
+		x >>= shift;
+		result += shift;
 	}
 	return result;
 }
@@ -146,17 +153,18 @@ static __always_inline __u64 log2_fixed(__u64 x)
  */
 static __noinline __u64 memory_next_sample(void)
 {
-	__u64 random = (__u64)bpf_get_prandom_u32() + 1, whole = log2_fixed(random), log2 = whole;
+	__u64 random = (__u64)bpf_get_prandom_u32() + 1, whole = log2_whole(random), log2 = whole;
 	/* random / 2^whole, 31 bits behind the point */
 	__u64 mantissa = (random << 31) >> whole;
 
 	for (__u32 i = 0; i < 16; i++) {
+		__u64 carry;
+
 		mantissa = (mantissa * mantissa) >> 31;
-		log2 *= 2;
-		if (mantissa >> 32) {
-			mantissa >>= 1;
-			log2++;
-		}
+		carry = mantissa >> 32;
+		barrier_var(carry);
+		mantissa >>= carry;
+		log2 = log2 * 2 + carry;
 	}
 	/* -log2(u), 16 bits behind the point; * ln(2), 16 bits behind the point: 45426 */
 	return (((32ull << 16) - log2) * 45426 >> 16) * memory_sample_bytes >> 16;
