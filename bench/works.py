@@ -5,10 +5,14 @@ Each line of standard input is `NAME COUNT`; the answer is one line of JSON with
 wall time that COUNT rounds of that work took. `mix SECONDS` does several in turn for that long,
 `deep DEPTH SECONDS` and `sweep DEPTH SECONDS` burn CPU below DEPTH frames of as many functions,
 `gaps DEPTH SECONDS` tells how long the thread did not run, piece by piece. `under TRACER NAME COUNT`
-does the work under a profiler inside this process.
+does the work under a profiler inside this process, `traced TRACER NAME COUNT TIMES` under one that
+looks at memory. `below DEPTH COUNT` allocates blocks in a thread of exactly DEPTH frames.
 """
+import _thread
+import functools
 import html.parser
 import json
+import mmap
 import pprint
 import sys
 import threading
@@ -108,8 +112,61 @@ def made(count):
         exec(compile(source, "<made>", "exec"), {})
 
 
+# ---- memory: blocks for the C library's allocator, tables of dicts, pages ----
+
+def nothing():
+    pass
+
+
+def blocks(count, done=nothing):
+    for _ in range(count):
+        bytes(3000)
+    done()
+
+
+def churn(count):
+    """The smallest that CPython has not got itself, in the shortest loop there is."""
+    for _ in range(count):
+        bytes(600)
+
+
+def tables(count):
+    for _ in range(count):
+        groups, merged = {}, {}
+        for row in DOCUMENT["rows"]:
+            groups.setdefault(row["id"] % 7, []).append(dict(row))
+        for group in groups.values():
+            for row in group:
+                merged.update({"%s %d" % (key, row["id"]): value for key, value in row.items()})
+
+
+MAPPED_PAGES = 4096
+
+
+def faults(count):
+    """COUNT times as many first touches, of small pages."""
+    for _ in range(count):
+        with mmap.mmap(-1, MAPPED_PAGES * mmap.PAGESIZE,
+                       mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as pages:
+            pages.madvise(mmap.MADV_NOHUGEPAGE)
+            pages[::mmap.PAGESIZE] = b"x" * MAPPED_PAGES
+
+
+def below(depth, count):
+    """blocks(count) as the innermost of `depth` frames: a thread has no others than its own."""
+    done = _thread.allocate_lock()
+    done.acquire()
+    leaf = functools.partial(blocks, count, done.release)
+    if depth > 1:
+        _thread.start_new_thread(tower_build(depth - 1), (leaf,))
+    else:
+        _thread.start_new_thread(blocks, (count, done.release))
+    done.acquire()
+
+
 WORKS = {"made": made, "calls": calls, "objects": objects, "json": documents, "threads": threads,
-         "markup": markup, "pretty": pretty}
+         "markup": markup, "pretty": pretty, "blocks": blocks, "churn": churn, "tables": tables,
+         "faults": faults}
 
 
 def mix(seconds):
@@ -122,6 +179,7 @@ def mix(seconds):
 
 # ---- a stack of known depth, each frame a function of its own ----
 
+@functools.lru_cache
 def tower_build(depth):
     """run(f): calls f() below `depth` functions level_1 .. level_<depth>."""
     names = {}
@@ -212,6 +270,12 @@ def answer(words):
             under(words[1], WORKS[words[2]], int(words[3]))
         except ImportError:
             return {"cpu_ns": None}
+    elif words[0] == "traced":
+        import tracers
+        found = tracers.traced(words[1], WORKS[words[2]], int(words[3]), int(words[4]))
+        return {"cpu_ns": found}
+    elif words[0] == "below":
+        below(int(words[1]), int(words[2]))
     else:
         WORKS[words[0]](int(words[1]))
     return {"cpu_ns": time.process_time_ns() - cpu, "wall_ns": time.perf_counter_ns() - wall,
