@@ -104,7 +104,9 @@ int capture_memory_attach(struct capture *capture, pid_t pid, const struct alloc
  */
 int capture_memory_start(struct capture *capture, const struct python_process *python,
 			 uint32_t flags, uint32_t *template_index);
-void capture_memory_detach(struct capture *capture); /* of all processes */
+/* Of all processes; waits until they are gone. */
+void capture_memory_detach(struct capture *capture);
+/* Of one, which may have ended: a live one has no new hits from now on; does not wait. */
 void capture_memory_detach_from(struct capture *capture, pid_t pid);
 /* Returns trap also where nobody awaits them: to measure what they cost. */
 void capture_memory_await_all(struct capture *capture, bool all);

@@ -61,6 +61,7 @@ struct capture {
 	bool calls_away;     /* probes on calls are not to be in place now */
 	uint32_t next_template;
 	uint32_t next_serial;
+	struct closer *closer; /* of links of processes that have ended; NULL: none yet */
 	struct allocating_process **allocating;
 	size_t allocating_count;
 	struct allocating_site *allocating_sites;

@@ -5,12 +5,12 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "capture/capture_private.h"
+#include "capture/closer.h"
 #include "capture/uprobe_multi.h"
 #include "python/run_main.h"
 
@@ -24,11 +24,8 @@ struct allocating_process {
 	size_t link_count;
 };
 
-/* A file's probes: the same number stands for the same place in every process that maps it. */
+/* A probe's number stands for what the programs must know of it, in whatever files: containers have copies. */
 struct allocating_site {
-	dev_t device;
-	ino_t inode;
-	uint64_t file_offset;
 	struct memory_probe probe;
 };
 
@@ -45,19 +42,14 @@ static bool probe_equal(const struct memory_probe *a, const struct memory_probe 
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* The number of that place, written to the map when new. -ENOSPC, -ENOMEM. */
-static int site_number(struct capture *capture, const struct stat *file,
-		       const struct allocator_site *site, uint64_t *number)
+/* The number of such a probe, written to the map when new. -ENOSPC, -ENOMEM. */
+static int site_number(struct capture *capture, const struct allocator_site *site, uint64_t *number)
 {
 	struct allocating_site *sites;
 	uint32_t key;
 
 	for (size_t i = 0; i < capture->allocating_site_count; i++) {
-		const struct allocating_site *known = &capture->allocating_sites[i];
-
-		if (known->device == file->st_dev && known->inode == file->st_ino &&
-		    known->file_offset == site->file_offset &&
-		    probe_equal(&known->probe, &site->probe)) {
+		if (probe_equal(&capture->allocating_sites[i].probe, &site->probe)) {
 			*number = i;
 			return 0;
 		}
@@ -70,12 +62,7 @@ static int site_number(struct capture *capture, const struct stat *file,
 		return -ENOMEM;
 	capture->allocating_sites = sites;
 	key = capture->allocating_site_count;
-	sites[key] = (struct allocating_site){
-		.device = file->st_dev,
-		.inode = file->st_ino,
-		.file_offset = site->file_offset,
-		.probe = site->probe,
-	};
+	sites[key] = (struct allocating_site){ .probe = site->probe };
 	capture->allocating_site_count++;
 	*number = key;
 	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.memory_probes), &key,
@@ -90,7 +77,7 @@ struct chosen_sites {
 };
 
 static int sites_choose(struct capture *capture, const struct allocator_plan *plan, size_t file,
-			const struct stat *status, bool leave, struct chosen_sites *chosen)
+			bool leave, struct chosen_sites *chosen)
 {
 	int error = 0;
 
@@ -104,7 +91,7 @@ static int sites_choose(struct capture *capture, const struct allocator_plan *pl
 		if (!leave && site->returns_block && capture->uprobe_session)
 			continue;
 		chosen->offsets[chosen->count] = site->file_offset;
-		error = site_number(capture, status, site, &chosen->numbers[chosen->count++]);
+		error = site_number(capture, site, &chosen->numbers[chosen->count++]);
 	}
 	return error;
 }
@@ -139,12 +126,8 @@ static int file_attach(struct capture *capture, struct allocating_process *proce
 		.offsets = chosen.offsets,
 		.cookies = chosen.numbers,
 	};
-	struct stat status;
-	int error;
+	int error = sites_choose(capture, plan, file, leave, &chosen);
 
-	if (stat(probes.path, &status))
-		return -errno;
-	error = sites_choose(capture, plan, file, &status, leave, &chosen);
 	if (error || !chosen.count)
 		return error;
 	if (!capture->uprobe_multi)
@@ -166,19 +149,16 @@ int capture_memory_start(struct capture *capture, const struct python_process *p
 		.cookies = &number,
 		.count = 1,
 	};
-	struct stat status;
 	int error, fd;
 
 	error = python_run_main(python, &site.file_offset, &address);
-	if (!error && stat(python->binary_open, &status))
-		error = -errno;
 	if (!error)
 		error = capture_template_make(capture, python, flags, template_index);
 	if (error)
 		return error;
 	site.probe.address = address;
 	site.probe.inside_start = *template_index;
-	error = site_number(capture, &status, &site, &number);
+	error = site_number(capture, &site, &number);
 	if (error)
 		return error;
 	if (!capture->uprobe_multi) {
@@ -195,16 +175,17 @@ int capture_memory_start(struct capture *capture, const struct python_process *p
 	return error;
 }
 
-static void process_detach(struct allocating_process *process)
+/* Takes its probes away, at once; when they are all gone, closer_wait() tells. */
+static void process_end(struct capture *capture, struct allocating_process *process)
 {
+	/* Entries first: who goes in from now on comes out as nobody. */
 	for (size_t i = 0; i < 2 * ALLOCATOR_FILES; i++) {
 		if (process->fds[i] >= 0)
-			close(process->fds[i]);
-		process->fds[i] = -1;
+			closer_take_fd(capture->closer, process->fds[i]);
 	}
-	for (size_t i = 0; i < process->link_count; i++)
-		bpf_link__destroy(process->links[i]);
-	process->link_count = 0;
+	for (size_t i = process->link_count; i-- > 0;)
+		closer_take_link(capture->closer, process->links[i]);
+	free(process);
 }
 
 int capture_memory_attach(struct capture *capture, pid_t pid, const struct allocator_plan *plan)
@@ -212,6 +193,10 @@ int capture_memory_attach(struct capture *capture, pid_t pid, const struct alloc
 	struct allocating_process **processes, *process;
 	int error = 0;
 
+	if (!capture->closer)
+		capture->closer = closer_new();
+	if (!capture->closer)
+		return -ENOMEM;
 	processes = reallocarray(capture->allocating, capture->allocating_count + 1,
 				 sizeof(struct allocating_process *));
 	if (!processes)
@@ -229,8 +214,7 @@ int capture_memory_attach(struct capture *capture, pid_t pid, const struct alloc
 			error = file_attach(capture, process, plan, file, !enter);
 	}
 	if (error) {
-		process_detach(process);
-		free(process);
+		process_end(capture, process);
 		return error;
 	}
 	processes[capture->allocating_count++] = process;
@@ -239,19 +223,21 @@ int capture_memory_attach(struct capture *capture, pid_t pid, const struct alloc
 
 void capture_memory_detach_from(struct capture *capture, pid_t pid)
 {
-	for (size_t i = 0; i < capture->allocating_count; i++) {
-		if (capture->allocating[i]->pid == pid)
-			process_detach(capture->allocating[i]);
+	for (size_t i = capture->allocating_count; i-- > 0;) {
+		if (capture->allocating[i]->pid != pid)
+			continue;
+		process_end(capture, capture->allocating[i]);
+		capture->allocating[i] = capture->allocating[--capture->allocating_count];
 	}
 }
 
 void capture_memory_detach(struct capture *capture)
 {
-	for (size_t i = 0; i < capture->allocating_count; i++) {
-		process_detach(capture->allocating[i]);
-		free(capture->allocating[i]);
-	}
+	for (size_t i = 0; i < capture->allocating_count; i++)
+		process_end(capture, capture->allocating[i]);
 	capture->allocating_count = 0;
+	if (capture->closer)
+		closer_wait(capture->closer);
 }
 
 void capture_memory_await_all(struct capture *capture, bool all)
@@ -262,6 +248,8 @@ void capture_memory_await_all(struct capture *capture, bool all)
 void capture_memory_release(struct capture *capture)
 {
 	capture_memory_detach(capture);
+	closer_free(capture->closer);
+	capture->closer = NULL;
 	for (size_t i = 0; i < capture->start_fd_count; i++)
 		close(capture->start_fds[i]);
 	free(capture->allocating);
