@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "base/map64.h"
 #include "cli/allocators.h"
 #include "cli/resident.h"
@@ -35,6 +36,10 @@ struct allocating {
 	uint32_t *sites; /* by stack id: of the memory; SITE_NONE not told */
 	size_t site_count;
 	struct map64 *lost_sites; /* serial -> site of what came with no stack, + 1 */
+	/* Sites of the memory by process: serial -> 1 + its newest, which leads to the one before. */
+	struct map64 *newest_sites;
+	uint32_t *sites_before; /* 1 + a site of the same process, 0: it is the first */
+	uint32_t before_count, before_capacity;
 	uint64_t ticked_ns;
 	uint64_t event_count;
 	uint64_t small_alive; /* blocks of pymalloc's sizes alive at the end */
@@ -61,13 +66,15 @@ struct allocating *allocating_new(const struct config *config, struct capture *c
 	allocating->capture = capture;
 	allocating->watch = watch;
 	allocating->profile = profile;
-	allocating->allocators = allocators_new(config, capture, watch, profile);
-	allocating->stacks = stacks_new(watch, profile, config->native);
 	allocating->mappings = mappings_new(memory);
+	allocating->allocators =
+		allocators_new(config, capture, watch, profile, allocating->mappings);
+	allocating->stacks = stacks_new(watch, profile, config->native);
 	allocating->resident = resident_new(watch, profile, config->resident);
 	allocating->lost_sites = map64_new();
+	allocating->newest_sites = map64_new();
 	if (!allocating->allocators || !allocating->stacks || !allocating->mappings ||
-	    !allocating->resident || !allocating->lost_sites) {
+	    !allocating->resident || !allocating->lost_sites || !allocating->newest_sites) {
 		allocating_free(allocating);
 		return NULL;
 	}
@@ -88,6 +95,8 @@ void allocating_free(struct allocating *allocating)
 	mappings_free(allocating->mappings);
 	resident_free(allocating->resident);
 	map64_free(allocating->lost_sites);
+	map64_free(allocating->newest_sites);
+	free(allocating->sites_before);
 	free(allocating->sites);
 	free(allocating);
 }
@@ -95,6 +104,15 @@ void allocating_free(struct allocating *allocating)
 const char *allocating_refusal(const struct allocating *allocating)
 {
 	return allocators_refusal(allocating->allocators);
+}
+
+bool allocating_refused(const struct allocating *allocating)
+{
+	const struct config *config = allocating->config;
+
+	/* Where all are looked at, another may always have come. */
+	return !config->all && !config->cgroup && allocating_refusal(allocating) &&
+	       !allocators_any(allocating->allocators);
 }
 
 int allocating_prepare(struct allocating *allocating, struct python_process *python, pid_t pid)
@@ -116,6 +134,31 @@ static uint32_t node_of(struct profile *profile, const struct meter_stack *stack
 	for (uint32_t i = stack->count; i-- > 0 && node != PROFILE_NONE;)
 		node = profile_add_stack(profile, node, stack->frames[i]);
 	return node;
+}
+
+/* The memory's site, listed as one of its process when new. SITE_NONE: out of memory. */
+static uint32_t site_make(struct allocating *allocating, uint32_t serial, uint32_t thread,
+			  uint32_t node)
+{
+	struct memory *memory = allocating->profile->memory;
+	uint32_t site = memory_site_of(memory, thread, node);
+	uint64_t *newest;
+
+	if (site == SITE_NONE || site < allocating->before_count)
+		return site;
+	newest = map64_slot(allocating->newest_sites, serial, NULL);
+	if (!newest)
+		return SITE_NONE;
+	/* Those of somebody else in between, which begin no list here. */
+	while (allocating->before_count <= site) {
+		if (GROW(allocating->sites_before, allocating->before_capacity,
+			 allocating->before_count))
+			return SITE_NONE;
+		allocating->sites_before[allocating->before_count++] = 0;
+	}
+	allocating->sites_before[site] = *newest;
+	*newest = (uint64_t)site + 1;
+	return site;
 }
 
 static int on_stack(struct allocating *allocating, const struct record_sample *record)
@@ -148,8 +191,8 @@ static int on_stack(struct allocating *allocating, const struct record_sample *r
 	if (node == PROFILE_NONE)
 		return -ENOMEM;
 	allocating->sites[record->stack_id] =
-		memory_site_of(allocating->profile->memory, thread, node);
-	return allocating->sites[record->stack_id] == UINT32_MAX ? -ENOMEM : 0;
+		site_make(allocating, record->header.serial, thread, node);
+	return allocating->sites[record->stack_id] == SITE_NONE ? -ENOMEM : 0;
 }
 
 /* The site that stands for those of a process whose stack was lost. */
@@ -158,7 +201,7 @@ static uint32_t lost_site(struct allocating *allocating, uint32_t serial, uint32
 	struct profile *profile = allocating->profile;
 	uint64_t *slot = map64_slot(allocating->lost_sites, serial, NULL);
 	struct profile_function function = { .kind = FRAME_NOTE };
-	uint32_t thread, frame, node;
+	uint32_t thread, frame, node, site;
 
 	if (!slot)
 		return SITE_NONE;
@@ -170,8 +213,10 @@ static uint32_t lost_site(struct allocating *allocating, uint32_t serial, uint32
 	function.name = profile_string(profile, "[stack lost]");
 	frame = profile_add_frame(profile, profile_add_function(profile, &function), 0);
 	node = profile_add_stack(profile, 0, frame);
-	*slot = (uint64_t)memory_site_of(profile->memory, thread, node) + 1;
-	return *slot - 1;
+	site = site_make(allocating, serial, thread, node);
+	if (site != SITE_NONE)
+		*slot = (uint64_t)site + 1;
+	return site;
 }
 
 static uint32_t site_of(struct allocating *allocating, uint32_t stack_id, uint32_t serial,
@@ -198,6 +243,8 @@ static int on_memory(struct allocating *allocating, const struct record_memory *
 	};
 
 	allocating->event_count++;
+	if (site == SITE_NONE) /* of a process that has no row */
+		allocating->profile->lost[DROP_RECORD_MALFORMED]++;
 	if (error || site == SITE_NONE || !allocating->meter)
 		return error;
 	switch (record->kind) {
@@ -225,16 +272,21 @@ static int on_end(struct allocating *allocating, const struct record_header *hea
 {
 	const struct profile *profile = allocating->profile;
 	const struct memory *memory = profile->memory;
+	uint64_t site = 0;
 	int error = 0;
 
 	if (!header->serial || !allocating->meter)
 		return 0;
-	for (uint32_t i = 0; i < memory->site_count && !error; i++) {
-		const struct profile_thread *thread = &profile->threads[memory->sites[i].thread];
+	map64_get(allocating->newest_sites, header->serial, &site);
+	for (; site && !error; site = allocating->sites_before[site - 1]) {
+		const struct profile_thread *thread =
+			&profile->threads[memory->sites[site - 1].thread];
 
+		/* Not where many processes share a row: others of them may have the same site. */
 		if (profile->processes[thread->process].serial == header->serial)
-			error = memory_meter_gone(allocating->meter, i, header->time_ns);
+			error = memory_meter_gone(allocating->meter, site - 1, header->time_ns);
 	}
+	map64_remove(allocating->newest_sites, header->serial);
 	return error;
 }
 
@@ -287,6 +339,7 @@ int allocating_tick(struct allocating *allocating, uint64_t now_ns)
 	if (now_ns - allocating->ticked_ns < TICK_NS)
 		return 0;
 	allocating->ticked_ns = now_ns;
+	allocators_tick(allocating->allocators, now_ns);
 	error = resident_tick(allocating->resident, now_ns, &resident_bytes);
 	return error ? error : memory_meter_tick(allocating->meter, now_ns, resident_bytes);
 }
@@ -304,8 +357,10 @@ static int on_alive(void *arg, const struct memory_block_key *key, const struct 
 
 	if (memory_block_size(block) <= SMALL_BYTES)
 		allocating->small_alive++;
-	if (site == SITE_NONE)
+	if (site == SITE_NONE) {
+		allocating->profile->lost[DROP_RECORD_MALFORMED]++;
 		return 0;
+	}
 	return memory_meter_alive(allocating->meter, site, block->born_ns,
 				  memory_block_size(block));
 }
@@ -344,7 +399,7 @@ int allocating_finish(struct allocating *allocating, uint64_t end_ns)
 	error = capture_memory_blocks(allocating->capture, on_alive, allocating);
 
 	if (!error)
-		error = allocators_finish(allocating->allocators, allocating->mappings);
+		error = allocators_finish(allocating->allocators);
 	if (error)
 		return error;
 	mappings_finish(allocating->mappings);

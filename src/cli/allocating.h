@@ -41,6 +41,8 @@ int allocating_tick(struct allocating *allocating, uint64_t now_ns);
 
 /* Why a target's allocations cannot be seen, NULL when all can; borrowed. */
 const char *allocating_refusal(const struct allocating *allocating);
+/* Whether that is so of every target there was. */
+bool allocating_refused(const struct allocating *allocating);
 /* Allocations and frees heard of so far, and bytes alive. */
 uint64_t allocating_event_count(const struct allocating *allocating);
 

@@ -3,58 +3,36 @@
 #include "cli/allocators.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
 #include "base/grow.h"
 #include "base/log.h"
+#include "cli/allocators_private.h"
 #include "cli/pools_report.h"
-#include "python/allocator.h"
 #include "python/code_death.h"
-#include "python/pools.h"
 
-enum { ARENAS_MAX = 1 << 18 };
-
-/* A process whose allocator is watched, living or not. */
-struct allocator_target {
-	pid_t pid;
-	bool ended;
-	struct allocator_plan *plan;   /* owned by the plans below; NULL: it is not seen */
-	struct python_process *python; /* owned; NULL: not looked at by itself (yet) */
-	struct memory_pools pools_start, pools_end;
-	uint32_t refusal, note; /* strings of the profile; 0 none */
-	enum memory_coverage coverage;
-};
-
-struct kept_plan {
-	struct allocator_plan plan;
-	int fds[ALLOCATOR_FILES];
-	size_t fd_count;
-};
-
-struct allocators {
-	const struct config *config;
-	struct capture *capture;
-	struct watch *watch;
-	struct profile *profile;
-	struct python_cache *cache;
-	struct kept_plan **plans; /* owned */
-	size_t plan_count;
-	struct allocator_target *targets;
-	uint32_t target_count, target_capacity;
-	struct python_process *templates[ABI_TEMPLATES]; /* owned */
-	bool found; /* those that were there have been looked at */
-	char refusal[512];
-};
+/* By then what a process has exec'ed is up, if it is a Python. */
+#define EXEC_PATIENCE_NS 5000000000ull
 
 static const char *on_target(void *arg, struct python_process *python);
 
+/* Each process under watch takes some of them. */
+static void descriptors_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 struct allocators *allocators_new(const struct config *config, struct capture *capture,
-				  struct watch *watch, struct profile *profile)
+				  struct watch *watch, struct profile *profile,
+				  struct mappings *mappings)
 {
 	struct allocators *allocators = calloc(1, sizeof(*allocators));
 
@@ -64,20 +42,15 @@ struct allocators *allocators_new(const struct config *config, struct capture *c
 	allocators->capture = capture;
 	allocators->watch = watch;
 	allocators->profile = profile;
+	allocators->mappings = mappings;
 	allocators->cache = python_cache_new();
 	if (!allocators->cache) {
 		allocators_free(allocators);
 		return NULL;
 	}
 	watch_on_target(watch, on_target, allocators);
+	descriptors_raise();
 	return allocators;
-}
-
-static void plan_free(struct kept_plan *kept)
-{
-	for (size_t i = 0; i < kept->fd_count; i++)
-		close(kept->fds[i]);
-	free(kept);
 }
 
 void allocators_free(struct allocators *allocators)
@@ -85,13 +58,11 @@ void allocators_free(struct allocators *allocators)
 	if (!allocators)
 		return;
 	python_cache_free(allocators->cache);
-	for (size_t i = 0; i < allocators->plan_count; i++)
-		plan_free(allocators->plans[i]);
+	kept_plans_release(&allocators->plans);
 	for (uint32_t i = 0; i < allocators->target_count; i++)
 		free(allocators->targets[i].python);
 	for (size_t i = 0; i < ABI_TEMPLATES; i++)
 		free(allocators->templates[i]);
-	free(allocators->plans);
 	free(allocators->targets);
 	free(allocators);
 }
@@ -101,6 +72,11 @@ const char *allocators_refusal(const struct allocators *allocators)
 	return *allocators->refusal ? allocators->refusal : NULL;
 }
 
+bool allocators_any(const struct allocators *allocators)
+{
+	return allocators->any;
+}
+
 void allocators_found(struct allocators *allocators)
 {
 	allocators->found = true;
@@ -108,41 +84,10 @@ void allocators_found(struct allocators *allocators)
 
 /* ---- probes ---- */
 
-/*
- * A plan outlives the process it was made for, through whose /proc its files were to be opened: they are held
- * open. NULL: out of memory, or a file is gone.
- */
-static struct allocator_plan *plan_keep(struct allocators *allocators,
-					const struct allocator_plan *plan)
-{
-	struct kept_plan **plans, *kept;
-
-	plans = reallocarray(allocators->plans, allocators->plan_count + 1,
-			     sizeof(struct kept_plan *));
-	if (!plans)
-		return NULL;
-	allocators->plans = plans;
-	kept = calloc(1, sizeof(*kept));
-	if (!kept)
-		return NULL;
-	plans[allocators->plan_count++] = kept;
-	kept->plan = *plan;
-	for (size_t i = 0; i < plan->file_count; i++) {
-		int fd = open(plan->files[i].path_open, O_RDONLY | O_CLOEXEC);
-
-		if (fd < 0)
-			return NULL;
-		kept->fds[kept->fd_count++] = fd;
-		snprintf(kept->plan.files[i].path_open, sizeof(kept->plan.files[i].path_open),
-			 "/proc/self/fd/%d", fd);
-	}
-	return &kept->plan;
-}
-
 static struct allocator_target *target_of(struct allocators *allocators, pid_t pid)
 {
 	for (size_t i = 0; i < allocators->target_count; i++) {
-		if (allocators->targets[i].pid == pid && !allocators->targets[i].ended)
+		if (allocators->targets[i].pid == pid)
 			return &allocators->targets[i];
 	}
 	return NULL;
@@ -165,8 +110,7 @@ static int target_attach(struct allocators *allocators, struct allocator_target 
 {
 	int error = capture_memory_attach(allocators->capture, target->pid, plan);
 
-	if (!error)
-		target->plan = plan;
+	target->plan = error ? NULL : plan;
 	return error;
 }
 
@@ -174,8 +118,23 @@ static int target_attach(struct allocators *allocators, struct allocator_target 
 static int target_attach_like(struct allocators *allocators, pid_t pid, struct allocator_plan *plan)
 {
 	struct allocator_target *target = target_new(allocators, pid);
+	int error = target ? target_attach(allocators, target, plan) : -ENOMEM;
 
-	return target ? target_attach(allocators, target, plan) : -ENOMEM;
+	if (target && error)
+		allocators->target_count--;
+	return error;
+}
+
+/* Its numbers into its row, PROFILE_NONE: there is none; what stood for it is given back. */
+static int target_end(struct allocators *allocators, struct allocator_target *target,
+		      uint32_t process, uint32_t serial)
+{
+	int error = allocator_target_finish(allocators, target, process, serial, true);
+
+	capture_memory_detach_from(allocators->capture, target->pid);
+	free(target->python);
+	*target = allocators->targets[--allocators->target_count];
+	return error;
 }
 
 /* Adds CPython's own allocator to the plan where its functions are called; says what is not seen. */
@@ -202,7 +161,7 @@ static int plan_make(struct allocators *allocators, const struct python_process 
 		     struct allocator_target *target, struct allocator_plan **out, char *reason,
 		     size_t reason_size)
 {
-	struct allocator_plan plan;
+	struct allocator_plan plan = { 0 };
 	int error = allocator_plan_make(python, &plan, reason, reason_size);
 
 	if (error)
@@ -210,11 +169,11 @@ static int plan_make(struct allocators *allocators, const struct python_process 
 	objects_plan(allocators, python, target, &plan);
 	if (*plan.unseen && !target->note)
 		target->note = profile_string(allocators->profile, plan.unseen);
-	*out = plan_keep(allocators, &plan);
-	if (*out)
-		return 0;
-	snprintf(reason, reason_size, "the files of its allocator cannot be kept open");
-	return -ENOMEM;
+	error = kept_plans_add(&allocators->plans, &plan, out);
+	if (error)
+		snprintf(reason, reason_size, "the files of its allocator cannot be kept open: %s",
+			 strerror(-error));
+	return error;
 }
 
 static bool deaths_see(struct allocators *allocators, const struct python_process *python)
@@ -243,6 +202,7 @@ static int template_keep(struct allocators *allocators, const struct python_proc
 	}
 	*copy = *python;
 	allocators->templates[index] = copy;
+	allocators->has_template = true;
 	return 0;
 }
 
@@ -273,6 +233,7 @@ static const char *way_name(const struct allocators *allocators)
 static void target_describe(struct allocators *allocators, struct allocator_target *target,
 			    const struct python_process *python)
 {
+	allocators->any |= target->plan != NULL;
 	if (target->python)
 		return;
 	target->python = malloc(sizeof(*python));
@@ -294,26 +255,6 @@ static const char *target_refuse(struct allocators *allocators, struct allocator
 	return NULL;
 }
 
-/* Whether two plans put their probes into the same files at the same places. */
-static bool plans_agree(const struct allocator_plan *a, const struct allocator_plan *b)
-{
-	struct stat left, right;
-
-	if (a->site_count != b->site_count || a->file_count != b->file_count)
-		return false;
-	for (size_t i = 0; i < a->file_count; i++) {
-		if (stat(a->files[i].path_open, &left) || stat(b->files[i].path_open, &right) ||
-		    left.st_dev != right.st_dev || left.st_ino != right.st_ino)
-			return false;
-	}
-	for (size_t i = 0; i < a->site_count; i++) {
-		if (a->sites[i].file != b->sites[i].file ||
-		    a->sites[i].file_offset != b->sites[i].file_offset)
-			return false;
-	}
-	return true;
-}
-
 /*
  * The plan of a process whose probes are in already was made from another's, or before its program was up:
  * now it can be asked itself.
@@ -323,13 +264,23 @@ static void target_verify(struct allocators *allocators, struct allocator_target
 {
 	struct allocator_plan *plan;
 	char reason[256];
+	int error;
 
+	/* What it forked as was under watch already; what it execs, only where its start is seen. */
+	if (target->exec_ns && !allocators->has_template)
+		allocators->profile->partial[DROP_MEMORY_TOO_EARLY]++;
+	target->exec_ns = 0;
 	if (plan_make(allocators, python, target, &plan, reason, sizeof(reason)) ||
-	    plans_agree(plan, target->plan))
+	    plan == target->plan)
 		return;
 	allocators->profile->partial[DROP_MEMORY_TOO_EARLY]++;
 	capture_memory_detach_from(allocators->capture, target->pid);
-	target_attach(allocators, target, plan);
+	error = target_attach(allocators, target, plan);
+	if (error) {
+		snprintf(reason, sizeof(reason), "its probes cannot be put in: %s",
+			 strerror(-error));
+		target_refuse(allocators, target, python, reason);
+	}
 }
 
 static const char *on_target(void *arg, struct python_process *python)
@@ -343,9 +294,14 @@ static const char *on_target(void *arg, struct python_process *python)
 	python->target.flags |= PYTHON_TARGET_MEMORY;
 	if (deaths_see(allocators, python))
 		python->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
+	/* Its number is used again, and its end was not told. */
+	if (target && target->python) {
+		target_end(allocators, target,
+			   allocator_process_of(allocators->profile, python->pid), 0);
+		target = NULL;
+	}
 	if (target) {
-		if (!target->python)
-			target_verify(allocators, target, python);
+		target_verify(allocators, target, python);
 		target_describe(allocators, target, python);
 		return way_name(allocators);
 	}
@@ -358,6 +314,11 @@ static const char *on_target(void *arg, struct python_process *python)
 		if (error)
 			snprintf(reason, sizeof(reason), "its probes cannot be put in: %s",
 				 strerror(-error));
+	}
+	if (error == -ESRCH && !allocators->config->pid_count) {
+		log_verbose("pid %d: it has ended before its probes were in", python->pid);
+		allocators->target_count--;
+		return NULL;
 	}
 	if (error)
 		return target_refuse(allocators, target, python, reason);
@@ -424,12 +385,40 @@ static int on_found(struct allocators *allocators, const struct record_process *
 	return 0;
 }
 
-static void on_end(struct allocators *allocators, pid_t pid)
+/* A process that ends, or is to run another program. */
+static int on_end(struct allocators *allocators, const struct record_header *header)
 {
-	struct allocator_target *target = target_of(allocators, pid);
+	struct allocator_target *target = target_of(allocators, header->pid);
+	const struct watched_process *process = watch_process(allocators->watch, header->serial);
 
-	if (target)
-		target->ended = true;
+	if (!target)
+		return 0;
+	return target_end(allocators, target,
+			  process && !process->shares_row ? process->process : PROFILE_NONE,
+			  header->serial);
+}
+
+/* Its probes stay for what it runs now: files are what they are for. */
+static int on_exec(struct allocators *allocators, const struct record_header *header)
+{
+	struct allocator_target *target = target_of(allocators, header->pid);
+	const struct watched_process *process = watch_process(allocators->watch, header->serial);
+	int error;
+
+	/* The COMMAND's own exec is what its probes were put in for. */
+	if (!target || !header->serial)
+		return 0;
+	error = allocator_target_finish(allocators, target,
+					process && !process->shares_row ? process->process :
+									  PROFILE_NONE,
+					header->serial, true);
+	free(target->python);
+	*target = (struct allocator_target){
+		.pid = target->pid,
+		.plan = target->plan,
+		.exec_ns = header->time_ns,
+	};
+	return error;
 }
 
 int allocators_event(struct allocators *allocators, const struct event *event)
@@ -440,80 +429,26 @@ int allocators_event(struct allocators *allocators, const struct event *event)
 	case RECORD_PROCESS_FOUND:
 		return on_found(allocators, event->process);
 	case RECORD_PROCESS_EXEC:
-		/* The COMMAND's own exec is what its probes were put in for. */
-		if (event->header->serial)
-			on_end(allocators, event->header->pid);
-		return 0;
+		return on_exec(allocators, event->header);
 	case RECORD_PROCESS_EXIT:
-		on_end(allocators, event->header->pid);
-		return 0;
+		return on_end(allocators, event->header);
 	default:
 		return 0;
 	}
 }
 
-/* ---- the end ---- */
-
-/* The row of the profile for the last process of that number. PROFILE_NONE: it never became a target. */
-static uint32_t process_of(const struct allocators *allocators, pid_t pid)
+void allocators_tick(struct allocators *allocators, uint64_t now_ns)
 {
-	const struct profile *profile = allocators->profile;
+	for (uint32_t i = allocators->target_count; i-- > 0;) {
+		struct allocator_target *target = &allocators->targets[i];
 
-	for (uint32_t i = profile->process_count; i-- > 0;) {
-		if (profile->processes[i].pid == (uint32_t)pid)
-			return i;
+		/* It runs something else than a Python: that must not pay. */
+		if (target->exec_ns && now_ns > target->exec_ns + EXEC_PATIENCE_NS)
+			target_end(allocators, target, PROFILE_NONE, 0);
 	}
-	return PROFILE_NONE;
 }
 
-/* Which mappings are pymalloc's own: of a process that still lives, by its own list. */
-static void arenas_tell(struct mappings *mappings, const struct python_process *python,
-			uint32_t serial)
-{
-	uint64_t *addresses = calloc(ARENAS_MAX, sizeof(*addresses));
-	size_t count;
-
-	if (addresses && !pools_arenas(python, addresses, ARENAS_MAX, &count))
-		mappings_arenas(mappings, serial, addresses, count);
-	free(addresses);
-}
-
-/* Of a CPython of that version (Include/internal/pycore_obmalloc.h, Objects/obmalloc.c). */
-static uint64_t arena_bytes(const struct allocators *allocators, uint32_t serial)
-{
-	const struct watched_process *process = watch_process(allocators->watch, serial);
-
-	return process && process->minor < 10 ? 256 << 10 : 1 << 20;
-}
-
-static int target_finish(struct allocators *allocators, const struct allocator_target *target,
-			 struct mappings *mappings)
-{
-	uint32_t process = process_of(allocators, target->pid), serial;
-	struct memory_process *row;
-
-	if (process == PROFILE_NONE)
-		return 0;
-	row = memory_process_of(allocators->profile->memory, process);
-	if (!row)
-		return -ENOMEM;
-	serial = allocators->profile->processes[process].serial;
-	row->watched = target->plan;
-	row->refusal = target->refusal;
-	row->note = target->note;
-	row->coverage = target->coverage;
-	row->coverage_share = -1;
-	if (target->plan)
-		row->allocator = profile_string(allocators->profile, target->plan->name);
-	row->pools_start = target->pools_start;
-	row->pools_end = target->pools_end;
-	if (!target->ended && target->python)
-		arenas_tell(mappings, target->python, serial);
-	else
-		mappings_arenas_like(mappings, serial, arena_bytes(allocators, serial));
-	row->mapped_bytes = mappings_bytes(mappings, serial);
-	return 0;
-}
+/* ---- the end ---- */
 
 void allocators_end(struct allocators *allocators)
 {
@@ -521,16 +456,23 @@ void allocators_end(struct allocators *allocators)
 	for (uint32_t i = 0; i < allocators->target_count && allocators->config->objects; i++) {
 		struct allocator_target *target = &allocators->targets[i];
 
-		if (!target->ended && target->python)
+		if (target->python)
 			pools_report(target->python, &target->pools_end);
 	}
 }
 
-int allocators_finish(struct allocators *allocators, struct mappings *mappings)
+int allocators_finish(struct allocators *allocators)
 {
+	const struct profile *profile = allocators->profile;
 	int error = 0;
 
-	for (uint32_t i = 0; i < allocators->target_count && !error; i++)
-		error = target_finish(allocators, &allocators->targets[i], mappings);
+	for (uint32_t i = 0; i < allocators->target_count && !error; i++) {
+		struct allocator_target *target = &allocators->targets[i];
+		uint32_t process = allocator_process_of(profile, target->pid);
+
+		if (process != PROFILE_NONE && !target->exec_ns)
+			error = allocator_target_finish(allocators, target, process,
+							profile->processes[process].serial, false);
+	}
 	return error;
 }

@@ -6,6 +6,7 @@
 #ifndef PYBPFPROF_CLI_ALLOCATORS_H
 #define PYBPFPROF_CLI_ALLOCATORS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,9 +19,13 @@
 
 struct allocators;
 
-/* All must outlive it. Takes over `watch`'s on_target. NULL: no memory. */
+/*
+ * All must outlive it. Takes over `watch`'s on_target. `mappings` is told which are pymalloc's arenas, and
+ * of each process that has ended. NULL: no memory.
+ */
 struct allocators *allocators_new(const struct config *config, struct capture *capture,
-				  struct watch *watch, struct profile *profile);
+				  struct watch *watch, struct profile *profile,
+				  struct mappings *mappings);
 void allocators_free(struct allocators *allocators); /* takes NULL */
 
 /* See allocating_prepare(). */
@@ -30,12 +35,17 @@ void allocators_found(struct allocators *allocators);
 /* A fork, exec, exit, or a process that the kernel side found; others are passed over. 0 or -ENOMEM. */
 int allocators_event(struct allocators *allocators, const struct event *event);
 
+/* Now and then: probes that wait for a Python in vain are taken away. */
+void allocators_tick(struct allocators *allocators, uint64_t now_ns);
+
 /* Why a target's allocations cannot be seen, NULL when all can; borrowed. */
 const char *allocators_refusal(const struct allocators *allocators);
+/* Whether there was a target whose allocations can be seen. */
+bool allocators_any(const struct allocators *allocators);
 
 /* The run ends: takes the probes away, and looks at the pools as they are then. */
 void allocators_end(struct allocators *allocators);
-/* Fills the rows of the processes, and tells `mappings` which are pymalloc's arenas. 0 or -ENOMEM. */
-int allocators_finish(struct allocators *allocators, struct mappings *mappings);
+/* Fills the rows of the processes that have not ended before. 0 or -ENOMEM. */
+int allocators_finish(struct allocators *allocators);
 
 #endif

@@ -66,7 +66,8 @@ struct session {
 	struct budget_reading target_read; /* the last one, for the live line */
 	uint64_t cpus_followed_ns;
 	int drain_ms;
-	int error; /* of an event; ends the run */
+	int error;	  /* of an event; ends the run */
+	int finish_error; /* the report cannot be made */
 	bool broken;
 };
 
@@ -516,8 +517,9 @@ static void run_end(struct session *session)
 	capture_ring_release(session->capture);
 	if (session->calling && !session->error)
 		session->error = calling_finish(session->calling, end_ns);
-	if (session->allocating && !session->error)
-		session->error = allocating_finish(session->allocating, end_ns);
+	/* Also after an error: what was seen is nothing before it is summed. */
+	if (session->allocating)
+		session->finish_error = allocating_finish(session->allocating, end_ns);
 	stats_take(session);
 	if (is_limited(session))
 		overhead_finish(&session->overhead, end_ns);
@@ -614,7 +616,13 @@ int session_run(struct session *session)
 	run_end(session);
 	if (error)
 		log_warn("stopped early, the report holds what was seen: %s", strerror(-error));
-	if (session->calling && calling_refused(session->calling))
+	if (session->finish_error) {
+		log_error("what was seen cannot be summed up: %s",
+			  strerror(-session->finish_error));
+		return EXIT_FAILED_RUNNING;
+	}
+	if ((session->calling && calling_refused(session->calling)) ||
+	    (session->allocating && allocating_refused(session->allocating)))
 		return EXIT_NO_TARGET; /* said when it was found out */
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/grow.h"
+#include "base/map64.h"
 
 enum { PAGE_BYTES = 4096 };
 
@@ -28,14 +29,21 @@ struct mappings {
 	struct memory *memory;
 	struct address_space *spaces;
 	uint32_t count, capacity;
+	struct map64 *by_process; /* -> index of spaces */
 };
 
 struct mappings *mappings_new(struct memory *memory)
 {
 	struct mappings *mappings = calloc(1, sizeof(*mappings));
 
-	if (mappings)
-		mappings->memory = memory;
+	if (!mappings)
+		return NULL;
+	mappings->memory = memory;
+	mappings->by_process = map64_new();
+	if (!mappings->by_process) {
+		mappings_free(mappings);
+		return NULL;
+	}
 	return mappings;
 }
 
@@ -46,26 +54,32 @@ void mappings_free(struct mappings *mappings)
 	for (size_t i = 0; i < mappings->count; i++)
 		free(mappings->spaces[i].ranges);
 	free(mappings->spaces);
+	map64_free(mappings->by_process);
 	free(mappings);
 }
 
 static struct address_space *space_find(const struct mappings *mappings, uint32_t process)
 {
-	for (uint32_t i = 0; i < mappings->count; i++) {
-		if (mappings->spaces[i].process == process)
-			return &mappings->spaces[i];
-	}
-	return NULL;
+	uint64_t index;
+
+	if (!map64_get(mappings->by_process, process, &index))
+		return NULL;
+	return &mappings->spaces[index];
 }
 
 static struct address_space *space_of(struct mappings *mappings, uint32_t process)
 {
 	struct address_space *space = space_find(mappings, process);
+	uint64_t *index;
 
 	if (space)
 		return space;
 	if (GROW(mappings->spaces, mappings->capacity, mappings->count))
 		return NULL;
+	index = map64_slot(mappings->by_process, process, NULL);
+	if (!index)
+		return NULL;
+	*index = mappings->count;
 	space = &mappings->spaces[mappings->count++];
 	*space = (struct address_space){ .process = process };
 	return space;
@@ -205,21 +219,37 @@ uint64_t mappings_bytes(const struct mappings *mappings, uint32_t process)
 	return bytes;
 }
 
+static void space_count(const struct mappings *mappings, const struct address_space *space)
+{
+	for (uint32_t i = 0; i < space->count; i++) {
+		const struct range *range = &space->ranges[i];
+		enum memory_view view = range->arena ? MEMORY_VIEW_ARENAS : MEMORY_VIEW_MAPPED;
+		struct memory_amount *amount = &mappings->memory->sites[range->site].amounts[view];
+
+		amount->blocks++;
+		amount->bytes += range->end - range->start;
+	}
+}
+
+void mappings_end(struct mappings *mappings, uint32_t process)
+{
+	struct address_space *space = space_find(mappings, process);
+	uint64_t *index;
+
+	if (!space)
+		return;
+	space_count(mappings, space);
+	free(space->ranges);
+	*space = mappings->spaces[--mappings->count];
+	/* The last one takes its place; it is there, so that no slot is made. */
+	index = map64_slot(mappings->by_process, space->process, NULL);
+	if (index)
+		*index = space - mappings->spaces;
+	map64_remove(mappings->by_process, process);
+}
+
 void mappings_finish(struct mappings *mappings)
 {
-	struct memory *memory = mappings->memory;
-
-	for (uint32_t i = 0; i < mappings->count; i++) {
-		const struct address_space *space = &mappings->spaces[i];
-
-		for (uint32_t j = 0; j < space->count; j++) {
-			const struct range *range = &space->ranges[j];
-			enum memory_view view =
-				range->arena ? MEMORY_VIEW_ARENAS : MEMORY_VIEW_MAPPED;
-			struct memory_amount *amount = &memory->sites[range->site].amounts[view];
-
-			amount->blocks++;
-			amount->bytes += range->end - range->start;
-		}
-	}
+	for (uint32_t i = 0; i < mappings->count; i++)
+		space_count(mappings, &mappings->spaces[i]);
 }

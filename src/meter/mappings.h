@@ -18,8 +18,8 @@ struct mappings *mappings_new(struct memory *memory); /* borrowed. NULL: out of 
 void mappings_free(struct mappings *mappings);	      /* takes NULL */
 
 /*
- * `process` names an address space, `flags` are mmap()'s. Replaces whatever was there. `size` is rounded up to pages. 0 or
- * -ENOMEM.
+ * `process` names an address space, `flags` are mmap()'s. Replaces whatever was there. `size` is rounded up to
+ * pages. 0 or -ENOMEM.
  */
 int mappings_mapped(struct mappings *mappings, uint32_t process, uint32_t site, uint64_t address,
 		    uint64_t size, uint32_t flags);
@@ -33,6 +33,12 @@ void mappings_arenas(struct mappings *mappings, uint32_t process, const uint64_t
 void mappings_arenas_like(struct mappings *mappings, uint32_t process, uint64_t arena_bytes);
 /* Bytes that are mapped and no arenas. */
 uint64_t mappings_bytes(const struct mappings *mappings, uint32_t process);
+
+/*
+ * The process has ended: what it still has mapped is counted for its sites, and the process forgotten. A
+ * later mappings_bytes() says 0.
+ */
+void mappings_end(struct mappings *mappings, uint32_t process);
 
 /* Fills the sites' MEMORY_VIEW_MAPPED and MEMORY_VIEW_ARENAS. Once, before the sites are summed. */
 void mappings_finish(struct mappings *mappings);
