@@ -128,7 +128,7 @@ static __always_inline bool memory_from_inside(struct pt_regs *ctx,
 
 /*
  * Neither log2 below has a branch, or the verifier would follow each of 2^21 ways through the two: that of
- * Linux 6.1 was not done after two minutes.
+ * Linux 6.1 was not done after a minute and a half.
  */
 
 /* log2(x) of 0 < x < 2^32, rounded down. */
