@@ -124,6 +124,8 @@ static int space_cut(struct address_space *space, uint64_t start, uint64_t end)
 {
 	size_t at = range_index(space, start);
 
+	if (start >= end) /* nothing, which would cut a range in two */
+		return 0;
 	while (at < space->count && space->ranges[at].start < end) {
 		struct range *range = &space->ranges[at];
 
