@@ -147,3 +147,52 @@ Test(event, a_proof_names_a_site_there_can_be)
 	proof.kind = CALL_EVENT_KIND_COUNT;
 	cr_expect_eq(decode_exactly(&proof, sizeof(proof), &event), -EBADMSG);
 }
+
+Test(event, a_memory_record_is_of_a_kind_there_is)
+{
+	struct record_memory memory = { .header.kind = RECORD_MEMORY, .size = UINT64_MAX };
+	struct event event;
+
+	for (unsigned int kind = 0; kind < MEMORY_EVENT_KIND_COUNT; kind++) {
+		memory.kind = kind;
+		cr_expect_eq(decode_exactly(&memory, sizeof(memory), &event), 0, "%u", kind);
+	}
+	cr_expect_eq(event.kind, RECORD_MEMORY);
+	cr_expect_eq(decode_exactly(&memory, sizeof(memory) - 1, &event), -EBADMSG);
+	cr_expect_eq(decode_exactly(&memory, sizeof(memory.header), &event), -EBADMSG);
+	memory.kind = MEMORY_EVENT_KIND_COUNT;
+	cr_expect_eq(decode_exactly(&memory, sizeof(memory), &event), -EBADMSG);
+	memory.kind = UINT16_MAX;
+	cr_expect_eq(decode_exactly(&memory, sizeof(memory), &event), -EBADMSG);
+}
+
+Test(event, a_stack_of_memory_needs_the_frames_it_counts)
+{
+	struct record_sample stack = { .header.kind = RECORD_MEMORY_STACK,
+				       .frame_count = 2,
+				       .stack_id = 5 };
+	const size_t whole =
+		offsetof(struct record_sample, frames) + 2 * sizeof(struct record_frame);
+	struct event event;
+
+	cr_expect_eq(decode_exactly(&stack, whole, &event), 0);
+	cr_expect_eq(event.kind, RECORD_MEMORY_STACK);
+	cr_expect_eq(decode_exactly(&stack, whole - 1, &event), -EBADMSG);
+	cr_expect_eq(decode_exactly(&stack, offsetof(struct record_sample, frames) - 1, &event),
+		     -EBADMSG);
+	stack.status = DROP_COUNT;
+	cr_expect_eq(decode_exactly(&stack, whole, &event), -EBADMSG);
+	stack.status = DROP_NONE;
+	stack.frame_count = ABI_STACK_FRAMES + 1;
+	cr_expect_eq(decode_exactly(&stack, sizeof(stack), &event), -EBADMSG);
+}
+
+Test(event, a_choice_of_the_oom_killer_is_a_record_of_a_process)
+{
+	struct record_process record = { .header.kind = RECORD_PROCESS_OOM };
+	struct event event;
+
+	cr_expect_eq(decode_exactly(&record, sizeof(record), &event), 0);
+	cr_expect_eq(event.kind, RECORD_PROCESS_OOM);
+	cr_expect_eq(decode_exactly(&record, sizeof(record) - 1, &event), -EBADMSG);
+}
