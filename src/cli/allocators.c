@@ -3,6 +3,7 @@
 #include "cli/allocators.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,7 +316,7 @@ static const char *on_target(void *arg, struct python_process *python)
 			snprintf(reason, sizeof(reason), "its probes cannot be put in: %s",
 				 strerror(-error));
 	}
-	if (error == -ESRCH && !allocators->config->pid_count) {
+	if (error && !allocators->config->pid_count && kill(python->pid, 0) && errno == ESRCH) {
 		log_verbose("pid %d: it has ended before its probes were in", python->pid);
 		allocators->target_count--;
 		return NULL;
