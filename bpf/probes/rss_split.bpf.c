@@ -17,11 +17,10 @@ enum {
 
 /* What is known of a thread's own part. */
 struct rss_own {
-	__s32 part[RSS_KINDS]; /* not added, and told */
-	__s32 direct
-		[RSS_KINDS]; /* added at once, by a huge page: to be told when the fault is over */
+	__s32 part[RSS_KINDS];	 /* not added, and told */
+	__s32 direct[RSS_KINDS]; /* added at once, by a huge page, and not told yet */
 	__u32 serial;
-	__u32 reserved;
+	__s32 events; /* its faults since its part was added, at the last one */
 };
 
 struct {
@@ -104,9 +103,22 @@ static __always_inline void rss_own_begin(struct rss_own *own, struct task_struc
 		own->direct[member] = 0;
 	}
 	own->serial = serial;
+	own->events = rss_own_events(task) - 1;
 	sums = bpf_map_lookup_elem(&rss_split_sums, &space);
 	if (!sums || sums->serial != serial)
 		rss_split_learn(space, serial);
+}
+
+/* Each fault is one more, unless the thread's part has been added in between: nothing is left of it. */
+static __always_inline void rss_own_follow(struct rss_own *own, struct task_struct *task)
+{
+	__s32 events = rss_own_events(task);
+
+	if (events != own->events + 1) {
+		for (__u32 member = 0; member < RSS_KINDS; member++)
+			own->part[member] = 0;
+	}
+	own->events = events;
 }
 
 /* What the thread has made resident since it was asked last. */
@@ -140,6 +152,7 @@ int BPF_PROG(rss_split__resolved, struct vm_area_struct *area, unsigned long add
 	}
 	if (own->serial != target->serial)
 		rss_own_begin(own, task, target->serial);
+	rss_own_follow(own, task);
 	file = rss_own_growth(own, task, RSS_FILE);
 	pages = rss_own_growth(own, task, RSS_ANONYMOUS);
 	shared = rss_own_growth(own, task, RSS_SHARED);

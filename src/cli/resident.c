@@ -362,28 +362,29 @@ static int look_read(void *arg, uint64_t page, uint64_t *bits)
 				   bits);
 }
 
-/* What it does not have any more is forgotten, unless it is just ending: then that was its end. */
+/* One that is just ending has no pages left, and that is not what it had. */
 static void process_look(struct resident *resident, const struct resident_process *process,
-			 uint32_t *regions_max)
+			 struct page_look *look)
 {
 	int fd;
 
 	if (process->dying || resident_pages_open(process->pid, &fd))
 		return;
-	resident_meter_look(resident->meter, process->serial, regions_max, look_read, &fd);
+	look->read = look_read;
+	look->arg = &fd;
+	resident_meter_look(resident->meter, process->serial, look);
 	close(fd);
 }
 
-static void pages_look(struct resident *resident)
+static void pages_look(struct resident *resident, uint64_t now)
 {
-	uint32_t regions = LOOKS_A_TICK, before = resident->next_look % (resident->count + 1);
+	struct page_look look = { .now_ns = now, .regions_max = LOOKS_A_TICK };
 
-	for (uint32_t i = 0; i < resident->count && regions; i++) {
-		resident->next_look = (before + i) % resident->count;
-		process_look(resident, &resident->array[resident->next_look], &regions);
-	}
 	/* One that has more than that goes on next time, but not before the others. */
-	resident->next_look++;
+	for (uint32_t i = 0; i < resident->count && look.regions_max; i++) {
+		resident->next_look = (resident->next_look + 1) % resident->count;
+		process_look(resident, &resident->array[resident->next_look], &look);
+	}
 }
 
 /* ---- the run ---- */
@@ -412,7 +413,7 @@ int resident_tick(struct resident *resident, uint64_t now, uint64_t *bytes)
 		return error;
 	sizes_read(resident, now);
 	if (resident->meter && resident->count)
-		pages_look(resident);
+		pages_look(resident, now);
 	*bytes = resident->bytes;
 	return 0;
 }
@@ -431,7 +432,7 @@ void resident_finish(struct resident *resident)
 
 	for (uint32_t i = 0; i < resident->count; i++) {
 		struct resident_process *process = &resident->array[i];
-		uint32_t all = UINT32_MAX;
+		struct page_look all = { .final = true, .regions_max = UINT32_MAX };
 		uint64_t bytes;
 
 		if (!resident_size_read(process->pid, &bytes))

@@ -8,6 +8,16 @@
 
 #include "base/grow.h"
 
+enum {
+	REGION_WORDS = PAGE_SITES_REGION / 64,
+	MISSED_NS = 1000000000, /* records are not under way for longer */
+};
+
+static bool bit_is_set(const uint64_t *bits, uint32_t bit)
+{
+	return bits[bit / 64] >> bit % 64 & 1;
+}
+
 int page_sites_init(struct page_sites *pages, struct page_sites_room *room)
 {
 	*pages = (struct page_sites){ .room = room, .by_number = map64_new() };
@@ -19,7 +29,9 @@ static void region_clear(struct page_sites *pages, struct page_region *region)
 	if (region->sites)
 		pages->room->lists--;
 	free(region->sites);
+	free(region->missed);
 	region->sites = NULL;
+	region->missed = NULL;
 	region->count = 0;
 }
 
@@ -96,11 +108,18 @@ static void run_extend(struct page_region *region, uint32_t first, uint32_t coun
 	region->count = end - region->first;
 }
 
+static void missed_clear(struct page_region *region, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = first; region->missed && i < first + count; i++)
+		region->missed[i / 64] &= ~(1ull << i % 64);
+}
+
 static void region_set(struct page_sites *pages, struct page_region *region, uint32_t first,
 		       uint32_t count, uint32_t site)
 {
 	if (count == PAGE_SITES_REGION)
 		region_clear(pages, region);
+	missed_clear(region, first, count);
 	if (!region->sites && !region->count) {
 		region->first = first;
 		region->count = count;
@@ -273,11 +292,6 @@ int page_sites_move(struct page_sites *pages, uint64_t from, uint64_t to, uint64
 	return error;
 }
 
-static bool bit_is_set(const uint64_t *bits, uint32_t bit)
-{
-	return bits[bit / 64] >> bit % 64 & 1;
-}
-
 static void run_trim(struct page_region *region, const uint64_t *bits)
 {
 	while (region->count && !bit_is_set(bits, region->first)) {
@@ -288,6 +302,7 @@ static void run_trim(struct page_region *region, const uint64_t *bits)
 		region->count--;
 }
 
+/* Those are gone whose bits are not set. */
 static void region_keep(struct page_sites *pages, struct page_region *region, const uint64_t *bits)
 {
 	uint32_t at = 0, site, run, runs = 0;
@@ -307,37 +322,108 @@ static void region_keep(struct page_sites *pages, struct page_region *region, co
 		region->site = site;
 		runs++;
 	}
-	if (runs < 2) {
-		const struct page_region one = *region;
-
-		region_clear(pages, region);
-		if (runs) {
-			region->first = one.first;
-			region->count = one.count;
-		}
-	}
+	if (runs > 1)
+		return;
+	pages->room->lists--;
+	free(region->sites);
+	region->sites = NULL;
+	if (!runs)
+		region->count = 0;
 }
 
-int page_sites_look(struct page_sites *pages, uint32_t *regions_max, page_sites_look_fn look,
-		    void *arg)
+/* Pages that are somebody's and whose bits are not set. False: none are. */
+static bool region_misses(const struct page_region *region, const uint64_t *bits, uint64_t *missed)
 {
-	uint64_t bits[PAGE_SITES_REGION / 64];
+	bool any = false;
+
+	memset(missed, 0, REGION_WORDS * sizeof(*missed));
+	for (uint32_t i = 0; i < PAGE_SITES_REGION; i++) {
+		if (bit_is_set(bits, i) || region_get(region, i) == PAGE_SITES_NONE)
+			continue;
+		missed[i / 64] |= 1ull << i % 64;
+		any = true;
+	}
+	return any;
+}
+
+/* What is missed for the first time is only noted. */
+static void region_note(struct page_sites *pages, struct page_region *region, uint64_t *bits,
+			uint64_t now_ns)
+{
+	uint64_t missed[REGION_WORDS];
+
+	if (region->missed) {
+		for (uint32_t i = 0; i < REGION_WORDS; i++)
+			missed[i] = bits[i] | ~region->missed[i];
+		region_keep(pages, region, missed);
+	}
+	if (!region_misses(region, bits, missed)) {
+		free(region->missed);
+		region->missed = NULL;
+		return;
+	}
+	if (!region->missed)
+		region->missed = malloc(sizeof(missed));
+	if (!region->missed)
+		return;
+	memcpy(region->missed, missed, sizeof(missed));
+	region->missed_ns = now_ns;
+}
+
+static bool region_is_due(const struct page_region *region, const struct page_look *look)
+{
+	if (!region->sites && !region->count)
+		return false;
+	return look->final || !region->missed || look->now_ns - region->missed_ns >= MISSED_NS;
+}
+
+int page_sites_look(struct page_sites *pages, struct page_look *look)
+{
+	uint64_t bits[REGION_WORDS];
 	int result;
 
-	for (uint32_t i = 0; i < pages->count && *regions_max; i++) {
+	for (uint32_t i = 0; i < pages->count && look->regions_max; i++) {
 		struct page_region *region;
 
 		pages->next_look = (pages->next_look + 1) % pages->count;
 		region = &pages->regions[pages->next_look];
-		if (!region->sites && !region->count)
+		if (!region_is_due(region, look))
 			continue;
-		(*regions_max)--;
-		result = look(arg, region->number * PAGE_SITES_REGION, bits);
+		look->regions_max--;
+		result = look->read(look->arg, region->number * PAGE_SITES_REGION, bits);
 		if (result)
 			return result;
+		if (!look->final) {
+			region_note(pages, region, bits, look->now_ns);
+			continue;
+		}
+		free(region->missed);
+		region->missed = NULL;
 		region_keep(pages, region, bits);
 	}
 	return 0;
+}
+
+/* The runs of what is there, where some of a run is missed. */
+static void run_visit(const struct page_region *region, uint32_t first, uint32_t count,
+		      uint32_t site, page_sites_visit_fn visit, void *arg)
+{
+	const uint64_t base = region->number * PAGE_SITES_REGION;
+	uint32_t at = first, start;
+
+	if (!region->missed) {
+		visit(arg, base + first, count, site);
+		return;
+	}
+	while (at < first + count) {
+		while (at < first + count && bit_is_set(region->missed, at))
+			at++;
+		start = at;
+		while (at < first + count && !bit_is_set(region->missed, at))
+			at++;
+		if (at > start)
+			visit(arg, base + start, at - start, site);
+	}
 }
 
 void page_sites_each(const struct page_sites *pages, page_sites_visit_fn visit, void *arg)
@@ -347,6 +433,6 @@ void page_sites_each(const struct page_sites *pages, page_sites_visit_fn visit, 
 		uint32_t at = 0, site, run;
 
 		while ((run = region_run(region, &at, PAGE_SITES_REGION, &site)))
-			visit(arg, region->number * PAGE_SITES_REGION + at - run, run, site);
+			run_visit(region, at - run, run, site, visit, arg);
 	}
 }

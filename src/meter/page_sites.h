@@ -2,7 +2,7 @@
 /*
  * The pages of one address space and the site that made each resident: the last one wins. Memory is
  * touched in runs, so a region of 512 pages is a run of one site, and becomes a list only when it is not:
- * an array of a gibibyte, filled in order by one line, costs 20 KiB. Lists take from a common room; when
+ * an array of a gibibyte, filled in order by one line, costs 40 KiB. Lists take from a common room; when
  * that is used up, a region stays one run and its last site has all of it.
  */
 #ifndef PYBPFPROF_METER_PAGE_SITES_H
@@ -17,6 +17,8 @@ enum { PAGE_SITES_REGION = 512, PAGE_SITES_NONE = UINT32_MAX };
 
 struct page_region {
 	uint64_t number;       /* of the address space: its first page / 512 */
+	uint64_t *missed;      /* bits: not in memory when it was looked; NULL: all were */
+	uint64_t missed_ns;    /* when */
 	uint32_t *sites;       /* site + 1 of each page, 0 none; NULL: a run */
 	uint16_t first, count; /* the run; count 0: nothing */
 	uint32_t site;
@@ -51,15 +53,24 @@ int page_sites_move(struct page_sites *pages, uint64_t from, uint64_t to, uint64
  * Which of the 512 pages of the region that begins at `page` are in memory: bits. Non-zero: it cannot be
  * told, and ends the look.
  */
-typedef int (*page_sites_look_fn)(void *arg, uint64_t page, uint64_t *bits);
-/*
- * Forgets what is not in memory any more, in at most *regions_max regions, which it decreases by what it has
- * looked at, going on where the last call ended. What `look` returned.
- */
-int page_sites_look(struct page_sites *pages, uint32_t *regions_max, page_sites_look_fn look,
-		    void *arg);
+typedef int (*page_sites_read_fn)(void *arg, uint64_t page, uint64_t *bits);
 
-/* Visits runs of pages of one site, in no order. */
+struct page_look {
+	page_sites_read_fn read;
+	void *arg;
+	uint64_t now_ns;
+	bool final;	      /* nothing more will be told of these pages */
+	uint32_t regions_max; /* to look at; the call takes off what it did */
+};
+
+/*
+ * Finds what is not in memory any more, going on where the last call ended. What is missed is forgotten
+ * when it is missed again a while later and was not set in between: it may have been moved, which is told
+ * only then. A final look forgets it at once. What look->read returned.
+ */
+int page_sites_look(struct page_sites *pages, struct page_look *look);
+
+/* Visits runs of pages of one site, in no order; what was missed at the last look is left out. */
 typedef void (*page_sites_visit_fn)(void *arg, uint64_t page, uint32_t count, uint32_t site);
 void page_sites_each(const struct page_sites *pages, page_sites_visit_fn visit, void *arg);
 

@@ -156,12 +156,11 @@ int resident_meter_moved(struct resident_meter *meter, uint32_t space, uint64_t 
 			       (bytes + mask) >> RESIDENT_PAGE_SHIFT);
 }
 
-int resident_meter_look(struct resident_meter *meter, uint32_t space, uint32_t *regions_max,
-			page_sites_look_fn look, void *arg)
+int resident_meter_look(struct resident_meter *meter, uint32_t space, struct page_look *look)
 {
 	struct resident_space *its = space_find(meter, space);
 
-	return its ? page_sites_look(&its->pages, regions_max, look, arg) : 0;
+	return its ? page_sites_look(&its->pages, look) : 0;
 }
 
 uint32_t resident_meter_regions(const struct resident_meter *meter, uint32_t space)

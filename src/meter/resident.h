@@ -45,9 +45,8 @@ int resident_meter_populated(struct resident_meter *meter, uint32_t space, uint3
 int resident_meter_moved(struct resident_meter *meter, uint32_t space, uint64_t from, uint64_t to,
 			 uint64_t bytes);
 
-/* See page_sites_look(); addresses are in pages. */
-int resident_meter_look(struct resident_meter *meter, uint32_t space, uint32_t *regions_max,
-			page_sites_look_fn look, void *arg);
+/* See page_sites_look(). */
+int resident_meter_look(struct resident_meter *meter, uint32_t space, struct page_look *look);
 /* The pages of that address space, as far as they are known; 2 MiB each. */
 uint32_t resident_meter_regions(const struct resident_meter *meter, uint32_t space);
 

@@ -122,10 +122,11 @@ int resident_pages_read(int fd, uint64_t address, uint32_t page_count, uint64_t 
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
-	if ((size_t)got != bytes)
+	/* Nothing is told of one that has ended, and nothing of what lies past the end of its space. */
+	if (got < (ssize_t)sizeof(entries[0]))
 		return -ESRCH;
 	memset(bits, 0, (page_count + 63) / 64 * sizeof(bits[0]));
-	for (uint32_t i = 0; i < page_count; i++) {
+	for (uint32_t i = 0; i < got / sizeof(entries[0]); i++) {
 		if ((entries[i] & (PAGE_PRESENT | PAGE_SWAPPED)) == PAGE_PRESENT)
 			bits[i / 64] |= 1ull << i % 64;
 	}

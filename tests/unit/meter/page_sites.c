@@ -101,7 +101,7 @@ struct memory_kept {
 	int answer;
 };
 
-static int look(void *arg, uint64_t page, uint64_t *bits)
+static int kept_read(void *arg, uint64_t page, uint64_t *bits)
 {
 	struct memory_kept *kept = arg;
 
@@ -116,13 +116,28 @@ static int look(void *arg, uint64_t page, uint64_t *bits)
 	return 0;
 }
 
+static int look(struct memory_kept *kept, uint32_t *regions_max, bool final, uint64_t second)
+{
+	struct page_look look = {
+		.read = kept_read,
+		.arg = kept,
+		.now_ns = second * 1000000000,
+		.final = final,
+		.regions_max = *regions_max,
+	};
+	int result = page_sites_look(&pages, &look);
+
+	*regions_max = look.regions_max;
+	return result;
+}
+
 Test(page_sites, what_is_not_in_memory_any_more_is_forgotten)
 {
 	struct memory_kept kept = { .first = 3, .end = REGION + 10 };
 	uint32_t most = PLENTY;
 
 	page_sites_set(&pages, 0, 3 * REGION, 1);
-	cr_assert_eq(page_sites_look(&pages, &most, look, &kept), 0);
+	cr_assert_eq(look(&kept, &most, true, 1), 0);
 	cr_expect_eq(count_of(1), REGION + 7);
 	cr_expect_eq(most, PLENTY - 3);
 	cr_expect_eq(room.lists, 0);
@@ -137,7 +152,7 @@ Test(page_sites, a_list_that_is_one_run_after_a_look_is_none_any_more)
 	page_sites_set(&pages, 20, 10, 2);
 	page_sites_set(&pages, 40, 10, 1);
 	cr_expect_eq(room.lists, 1);
-	page_sites_look(&pages, &most, look, &kept);
+	look(&kept, &most, true, 1);
 	cr_expect_eq(room.lists, 0);
 	cr_expect_eq(count_of(1), 0);
 	cr_expect_eq(count_of(2), 10);
@@ -153,13 +168,13 @@ Test(page_sites, a_look_that_may_not_see_all_goes_on_where_it_ended)
 	page_sites_set(&pages, 0, 10 * REGION, 1);
 	for (uint32_t i = 0; i < 5; i++) {
 		most = 2;
-		cr_assert_eq(page_sites_look(&pages, &most, look, &kept), 0);
+		cr_assert_eq(look(&kept, &most, true, 1), 0);
 		cr_expect_eq(most, 0);
 	}
 	cr_expect_eq(kept.looks, 10);
 	cr_expect_eq(count_of(1), 0);
 	most = PLENTY;
-	page_sites_look(&pages, &most, look, &kept);
+	look(&kept, &most, true, 1);
 	cr_expect_eq(kept.looks, 10, "empty regions are not asked about");
 }
 
@@ -169,8 +184,68 @@ Test(page_sites, a_look_that_fails_forgets_nothing)
 	uint32_t most = PLENTY;
 
 	page_sites_set(&pages, 0, 10, 1);
-	cr_expect_eq(page_sites_look(&pages, &most, look, &kept), -3);
+	cr_expect_eq(look(&kept, &most, true, 1), -3);
 	cr_expect_eq(count_of(1), 10);
+}
+
+Test(page_sites, what_is_missed_once_is_not_counted_and_not_forgotten)
+{
+	struct memory_kept kept = { .first = 0, .end = 10 }, all = { .first = 0, .end = REGION };
+	uint32_t most = PLENTY;
+
+	page_sites_set(&pages, 0, 100, 1);
+	look(&kept, &most, false, 1);
+	cr_expect_eq(count_of(1), 10);
+	cr_expect_eq(page_sites_get(&pages, 50), 1);
+	look(&all, &most, false, 3);
+	cr_expect_eq(count_of(1), 100, "they are back");
+}
+
+Test(page_sites, what_is_missed_twice_is_forgotten_but_not_too_soon)
+{
+	struct memory_kept kept = { .first = 0, .end = 10 };
+	uint32_t most = PLENTY;
+
+	page_sites_set(&pages, 0, 100, 1);
+	look(&kept, &most, false, 1);
+	look(&kept, &most, false, 1);
+	cr_expect_eq(page_sites_get(&pages, 50), 1);
+	cr_expect_eq(kept.looks, 1, "it is too soon to ask");
+	look(&kept, &most, false, 2);
+	cr_expect_eq(page_sites_get(&pages, 50), PAGE_SITES_NONE);
+	cr_expect_eq(count_of(1), 10);
+}
+
+Test(page_sites, what_is_set_again_was_not_missed)
+{
+	struct memory_kept kept = { .first = 0, .end = 10 };
+	uint32_t most = PLENTY;
+
+	page_sites_set(&pages, 0, 100, 1);
+	look(&kept, &most, false, 1);
+	page_sites_set(&pages, 40, 20, 2);
+	cr_expect_eq(count_of(2), 20);
+	kept.first = 40, kept.end = 60;
+	look(&kept, &most, false, 3);
+	cr_expect_eq(count_of(2), 20);
+	cr_expect_eq(count_of(1), 0);
+	cr_expect_eq(page_sites_get(&pages, 5), 1, "missed for the first time");
+	cr_expect_eq(page_sites_get(&pages, 39), PAGE_SITES_NONE);
+}
+
+Test(page_sites, what_was_missed_and_is_moved_by_then_is_there)
+{
+	struct memory_kept kept = { .first = 7000, .end = 7100 };
+	uint32_t most = PLENTY;
+
+	page_sites_set(&pages, 0, 100, 1);
+	look(&kept, &most, false, 1);
+	cr_expect_eq(count_of(1), 0);
+	page_sites_move(&pages, 0, 7000, 100);
+	cr_expect_eq(count_of(1), 100);
+	look(&kept, &most, false, 3);
+	look(&kept, &most, false, 5);
+	cr_expect_eq(count_of(1), 100);
 }
 
 Test(page_sites, moved_pages_take_their_sites_along_and_replace_what_was_known_there)
@@ -261,7 +336,7 @@ static void step(uint32_t *plain, uint32_t *state)
 		plain_set(plain, page, count, PAGE_SITES_NONE);
 	} else {
 		kept = (struct memory_kept){ .first = page / 8, .end = SPAN - to / 8 };
-		cr_assert_eq(page_sites_look(&pages, &most, look, &kept), 0);
+		cr_assert_eq(look(&kept, &most, true, 1), 0);
 		plain_look(plain, &kept);
 	}
 }

@@ -45,7 +45,7 @@ struct kept {
 	uint64_t from, end;
 };
 
-static int look(void *arg, uint64_t page, uint64_t *bits)
+static int kept_read(void *arg, uint64_t page, uint64_t *bits)
 {
 	const struct kept *kept = arg;
 
@@ -60,9 +60,11 @@ static int look(void *arg, uint64_t page, uint64_t *bits)
 static void look_at(uint64_t from, uint64_t end)
 {
 	struct kept kept = { from, end };
-	uint32_t most = UINT32_MAX;
+	struct page_look look = {
+		.read = kept_read, .arg = &kept, .final = true, .regions_max = UINT32_MAX
+	};
 
-	cr_assert_eq(resident_meter_look(meter, SPACE, &most, look, &kept), 0);
+	cr_assert_eq(resident_meter_look(meter, SPACE, &look), 0);
 }
 
 Test(resident, every_fault_counts_and_a_page_is_resident_once)

@@ -161,6 +161,28 @@ Test(resident, only_pages_that_were_touched_and_not_given_back_are_there)
 	close(fd);
 }
 
+Test(resident, what_lies_past_the_end_of_the_address_space_is_not_there)
+{
+	/* The stack's last page may be the last one there is. */
+	const uint64_t last = 0x7fffffffe000, region = last & ~0x1fffffull;
+	uint64_t bits[RESIDENT_LOOK_PAGES / 64];
+	char *page = mmap((void *)last, RESIDENT_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	const uint32_t index = (last - region) / RESIDENT_PAGE_BYTES;
+	int fd;
+
+	if (page == MAP_FAILED)
+		cr_assert_eq(errno, EEXIST, "the stack is there");
+	else
+		pages_touch(page, 0, 1);
+	cr_assert_eq(resident_pages_open(getpid(), &fd), 0);
+	cr_assert_eq(resident_pages_read(fd, region, RESIDENT_LOOK_PAGES, bits), 0);
+	if (page != MAP_FAILED)
+		cr_expect(bits[index / 64] >> index % 64 & 1);
+	cr_expect_not(bits[(index + 1) / 64] >> (index + 1) % 64 & 1);
+	close(fd);
+}
+
 Test(resident, more_pages_than_one_look_takes_are_refused)
 {
 	uint64_t bits[RESIDENT_LOOK_PAGES / 64 + 1];
