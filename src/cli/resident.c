@@ -362,28 +362,38 @@ static int look_read(void *arg, uint64_t page, uint64_t *bits)
 				   bits);
 }
 
-/* One that is just ending has no pages left, and that is not what it had. */
+/*
+ * Looks at no more than *regions_max, and takes off what it did. One that is just ending has no pages left,
+ * and that is not what it had.
+ */
 static void process_look(struct resident *resident, const struct resident_process *process,
-			 struct page_look *look)
+			 uint64_t now, bool final, uint32_t *regions_max)
 {
 	int fd;
+	struct page_look look = {
+		.read = look_read,
+		.arg = &fd,
+		.now_ns = now,
+		.final = final,
+		.regions_max = *regions_max,
+	};
 
 	if (process->dying || resident_pages_open(process->pid, &fd))
 		return;
-	look->read = look_read;
-	look->arg = &fd;
-	resident_meter_look(resident->meter, process->serial, look);
+	resident_meter_look(resident->meter, process->serial, &look);
 	close(fd);
+	*regions_max = look.regions_max;
 }
 
 static void pages_look(struct resident *resident, uint64_t now)
 {
-	struct page_look look = { .now_ns = now, .regions_max = LOOKS_A_TICK };
+	uint32_t regions_max = LOOKS_A_TICK;
 
 	/* One that has more than that goes on next time, but not before the others. */
-	for (uint32_t i = 0; i < resident->count && look.regions_max; i++) {
+	for (uint32_t i = 0; i < resident->count && regions_max; i++) {
 		resident->next_look = (resident->next_look + 1) % resident->count;
-		process_look(resident, &resident->array[resident->next_look], &look);
+		process_look(resident, &resident->array[resident->next_look], now, false,
+			     &regions_max);
 	}
 }
 
@@ -432,14 +442,14 @@ void resident_finish(struct resident *resident)
 
 	for (uint32_t i = 0; i < resident->count; i++) {
 		struct resident_process *process = &resident->array[i];
-		struct page_look all = { .final = true, .regions_max = UINT32_MAX };
+		uint32_t all = UINT32_MAX;
 		uint64_t bytes;
 
 		if (!resident_size_read(process->pid, &bytes))
 			size_take(resident, process, bytes);
 		peak_read(resident, process, 0);
 		if (resident->meter)
-			process_look(resident, process, &all);
+			process_look(resident, process, 0, true, &all);
 		if (now_ns() < until_ns)
 			share_read(resident, process);
 	}
