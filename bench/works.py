@@ -5,8 +5,8 @@ Each line of standard input is `NAME COUNT`; the answer is one line of JSON with
 wall time that COUNT rounds of that work took. `mix SECONDS` does several in turn for that long,
 `deep DEPTH SECONDS` and `sweep DEPTH SECONDS` burn CPU below DEPTH frames of as many functions,
 `gaps DEPTH SECONDS` tells how long the thread did not run, piece by piece. `under TRACER NAME COUNT`
-does the work under a profiler inside this process, `traced TRACER NAME COUNT TIMES` under one that
-looks at memory. `below DEPTH COUNT` allocates blocks in a thread of exactly DEPTH frames.
+does the work under a profiler inside this process, `traced TRACER NAME COUNT TIMES` under one
+that looks at memory. `below DEPTH COUNT` allocates blocks in a thread of exactly DEPTH frames.
 """
 import _thread
 import functools

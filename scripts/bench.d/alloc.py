@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What --mode memory costs: programs beside memory profilers that run inside the process, a block
-beside the floor, a program that allocates as fast as it can, room for very many live blocks, and page
-faults."""
+beside the floor, a program that allocates as fast as it can, room for very many live blocks, and
+page faults."""
 import glob
 import os
 import statistics
@@ -224,7 +224,8 @@ def hoard(bench, library, blocks, *options):
 def hoards(bench):
     library = hoard_build(bench)
     lines = table_head("blocks", "options", "alive in the report", "resident while following, MiB",
-                       "peak, the report's making included, MiB", "maps in the kernel at first, MiB",
+                       "peak, the report's making included, MiB",
+                       "maps in the kernel at first, MiB",
                        "with the blocks, MiB", "bytes a block",
                        "CPU of the target, ns a block", "the report took, s", "lost")
     many = HOARD // 10 if bench.quick else HOARD
@@ -292,9 +293,9 @@ def measure(bench):
         ["## What looking at memory costs", "",
          *prose("""**A call of the allocator is what costs, not a call of a function.** Each
             allocation traps twice and each free once. What CPython allocates from its own arenas,
-            objects up to 512 bytes, is no call of the C library's, so that most programs pay little;
-            one that does nothing but allocate large blocks pays most, and there `--sample` or
-            `--min-size` help."""), "",
+            objects up to 512 bytes, is no call of the C library's, so that most programs pay
+            little; one that does nothing but allocate large blocks pays most, and there `--sample`
+            or `--min-size` help."""), "",
          *prose("""Programs: CPU time with, divided by without, the runs without on both sides of
             it. *calls* is a recursion, *objects* makes instances, *json* writes and reads a
             document, *tables* groups and merges dicts, *blocks* is `bytes(3000)` in a loop.
@@ -302,8 +303,8 @@ def measure(bench):
             after they have started; tracemalloc sees every object, small ones too;
             memory_profiler sees the lines of the outermost function alone, and the resident size
             instead of allocations."""), "", *program_lines, "", *floor_lines, "",
-         *prose("""As fast as it can: `bytes(600)` in a loop. Own CPU: of pybpfprof from its start to
-            just before the report, divided by allocations and frees."""), "", *churn_lines, "",
+         *prose("""As fast as it can: `bytes(600)` in a loop. Own CPU: of pybpfprof from its start
+            to just before the report, divided by allocations and frees."""), "", *churn_lines, "",
          *prose("""Room: blocks of %d bytes, allocated by a small C library in one loop and kept.
             Resident is pybpfprof's own; the maps, where the live blocks are, lie in the kernel and
             are as it counts them.""" % HOARD_BYTES), "", *hoard_lines, "",

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a block costs under --mode memory, beside the floor: empty programs on the very same places
-of the same process. By how deep the Python stack is, so that unwinding can be told from the rest."""
+of the same process. By how deep the Python stack is: so unwinding can be told from the rest."""
 import glob
 import os
 import statistics
 import subprocess
 
 from calls import Floor, took
-from lab import PATIENCE_S, ROOT, Failure, Profiler, Target, log, median_between, prose, spread, table_head
+from lab import (PATIENCE_S, ROOT, Failure, Profiler, Target, log, median_between, prose, spread,
+                 table_head)
 
 DEPTHS = (1, 10, 25)
 PLAIN_S = 0.002  # of work, without anything
