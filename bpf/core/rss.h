@@ -40,6 +40,18 @@ static __always_inline enum memory_page_kind rss_page_kind(__u32 member)
 					 MEMORY_PAGE_SHARED;
 }
 
+/*
+ * What a program took of the target's time. No hits: those are counted for what each costs besides, a
+ * trap, and here there is none.
+ */
+static __always_inline void rss_account(__u64 start_ns)
+{
+	struct kernel_stats *counts = stats_get();
+
+	if (counts)
+		counts->target_ns += bpf_ktime_get_ns() - start_ns;
+}
+
 /* The current thread made `pages` of it resident; address 0: it is not known where. */
 static __always_inline void rss_send(const struct python_target *target, __u64 address, __u64 pages,
 				     __u32 member)
@@ -51,7 +63,6 @@ static __always_inline void rss_send(const struct python_target *target, __u64 a
 		.detail = rss_page_kind(member),
 	};
 	__u64 now_ns = bpf_ktime_get_ns();
-	struct kernel_stats *counts = stats_get();
 	struct memory_scratch *scratch = scratch_take(&memory_scratches);
 
 	if (scratch) {
@@ -59,10 +70,6 @@ static __always_inline void rss_send(const struct python_target *target, __u64 a
 		scratch_give(scratch);
 	}
 	memory_send(&record, now_ns, target->serial);
-	if (!counts)
-		return;
-	counts->hits++;
-	counts->target_ns += bpf_ktime_get_ns() - now_ns;
 }
 
 #endif

@@ -200,10 +200,11 @@ static __always_inline void rss_fault_begin(__u64 address, __u32 error_code)
 	struct rss_parts *parts;
 	struct rss_fault *fault;
 	struct pt_regs *regs;
-	__u64 space;
+	__u64 space, start_ns;
 
 	if (!target)
 		return;
+	start_ns = bpf_ktime_get_ns();
 	task = bpf_get_current_task_btf();
 	fault = bpf_task_storage_get(&rss_faults, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!fault) {
@@ -221,6 +222,7 @@ static __always_inline void rss_fault_begin(__u64 address, __u32 error_code)
 	parts = bpf_map_lookup_elem(&rss_parts, &space);
 	if (!parts || parts->serial != target->serial)
 		rss_learn(space, target->serial);
+	rss_account(start_ns);
 }
 
 SEC("?tp_btf/page_fault_user")
@@ -284,7 +286,7 @@ SEC("?tp_btf/rss_stat")
 int BPF_PROG(rss__change, struct mm_struct *mm, int member)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 space = (__u64)mm;
+	__u64 space = (__u64)mm, start_ns;
 	struct python_target *target;
 	struct rss_fault *fault;
 	struct rss_parts *parts;
@@ -299,6 +301,7 @@ int BPF_PROG(rss__change, struct mm_struct *mm, int member)
 	target = rss_target();
 	if (!target)
 		return 0;
+	start_ns = bpf_ktime_get_ns();
 	parts = bpf_map_lookup_elem(&rss_parts, &space);
 	fault = rss_fault_current(task);
 	if (parts && parts->serial == target->serial) {
@@ -311,5 +314,6 @@ int BPF_PROG(rss__change, struct mm_struct *mm, int member)
 		pages = rss_replaced(fault, member, pages);
 	if (pages > 0)
 		rss_send(target, fault ? fault->address : 0, pages, member);
+	rss_account(start_ns);
 	return 0;
 }

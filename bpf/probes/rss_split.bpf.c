@@ -141,9 +141,11 @@ int BPF_PROG(rss_split__resolved, struct vm_area_struct *area, unsigned long add
 	__s64 file, pages, shared;
 	struct task_struct *task;
 	struct rss_own *own;
+	__u64 start_ns;
 
 	if (!target)
 		return 0;
+	start_ns = bpf_ktime_get_ns();
 	task = bpf_get_current_task_btf();
 	own = bpf_task_storage_get(&rss_owns, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!own) {
@@ -169,6 +171,7 @@ int BPF_PROG(rss_split__resolved, struct vm_area_struct *area, unsigned long add
 	}
 	if (pages > 0)
 		rss_send(target, address, pages, member);
+	rss_account(start_ns);
 	return 0;
 }
 
