@@ -209,7 +209,7 @@ def hoard(bench, library, blocks, *options):
         time.sleep(0.3)
         rss, held = memory_kib(profiler.pid)[0] / 1024, maps_bytes(profiler.pid)
         start = time.monotonic()
-        report = profiler.stop()
+        report = profiler.stop(patience_s=4 * PATIENCE_S)
         took_s, peak = time.monotonic() - start, profiler.memory[1] / 1024
     memory = report["memory"]
     row = "| %d | %s | %d | %.0f | %.1f | %.0f | %.0f | %s | %s | %.1f | %d |" % (

@@ -232,11 +232,11 @@ class Profiler:
             raise
         self.memory = memory_kib(self.pid)
 
-    def stop(self, by_signal=True):
+    def stop(self, by_signal=True, patience_s=PATIENCE_S):
         """The report. Memory is watched to the end: rendering counts too."""
         if by_signal:
             self.process.send_signal(signal.SIGINT)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while self.process.poll() is None:
             self.memory = memory_kib(self.pid) or self.memory
             if time.monotonic() > deadline:
