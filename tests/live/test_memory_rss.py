@@ -109,10 +109,11 @@ class MemoryRssTest(memory.MemoryTest):
             found_bytes = self.sums(found, TOUCH, mark)
             self.assert_near(found_bytes[0], faulted * SIZE, mark + " faulted")
             self.assert_near(found_bytes[1], resident * SIZE, mark + " resident")
-        # It doubles now and then, with room for an eighth more, and moves: what is touched stays.
+        # It has room for an eighth more now and then, and moves: what is touched stays. Huge pages are
+        # touched as a whole.
         faulted, resident = self.sums(found, TOUCH, "grown")
         self.assertGreaterEqual(faulted, SIZE)
-        self.assert_near(resident, SIZE, "grown resident", slack=SIZE // 8 + MIB)
+        self.assert_near(resident, SIZE, "grown resident", slack=SIZE // 8 + 4 * MIB)
         self.check_whole(found, grown)
 
     def check_whole(self, found, grown):
