@@ -2,7 +2,8 @@
 """Usage: calls_time.py FAMILY...
 
 Functions that take known times, each measured by itself with the clocks of Python; what they
-measured is told in the `done` line. What measures calls no Python function.
+measured is told in the `done` line, `wall_ns` being what each family took in all. What measures
+calls no Python function.
 """
 import sys
 import threading
@@ -54,18 +55,23 @@ def outer(times, inner_times):
     end = start + 20 * MS
     while perf_counter_ns() < end:
         pass
+    first = perf_counter_ns()
     inner(inner_times)
+    second = perf_counter_ns()
     sleep(0.01)
+    third = perf_counter_ns()
     inner(inner_times)
-    times.append((perf_counter_ns() - start, thread_time_ns() - cpu))
+    times.append((perf_counter_ns() - start, thread_time_ns() - cpu,
+                  first - start + third - second))
 
 
 def nested():
     times, inner_times = [], []
     for _ in range(4):
         outer(times, inner_times)
-    return {"outer_ns": [wall for wall, _ in times], "outer_cpu_ns": [cpu for _, cpu in times],
-            "inner_ns": inner_times}
+    return {"outer_ns": [wall for wall, _, _ in times],
+            "outer_cpu_ns": [cpu for _, cpu, _ in times],
+            "outer_own_ns": [own for _, _, own in times], "inner_ns": inner_times}
 
 
 def recursive(depth):
@@ -122,10 +128,12 @@ def suspended(times):
 
 
 def resuming():
-    times = []
+    times, sleeps = [], []
     for _ in suspended(times):
+        start = perf_counter_ns()
         sleep(0.02)
-    return {"suspended_ns": times}
+        sleeps.append(perf_counter_ns() - start)
+    return {"suspended_ns": times, "resuming_ns": sleeps}
 
 
 def contending(number, cpu_ns):
@@ -158,10 +166,12 @@ def contention():
 
 
 def main():
-    facts = {}
+    facts, wall_ns = {}, {}
     for name in sys.argv[1:]:
+        start = perf_counter_ns()
         facts.update(globals()[name]())
-    known.done(**facts)
+        wall_ns[name] = perf_counter_ns() - start
+    known.done(wall_ns=wall_ns, **facts)
 
 
 main()
