@@ -171,6 +171,9 @@ enum record_kind {
 	RECORD_MEMORY,
 	RECORD_MEMORY_STACK, /* a struct record_sample, numbered: before what names it */
 	RECORD_PROCESS_OOM,  /* a struct record_process: the OOM killer has chosen it */
+	RECORD_CLASS,
+	RECORD_CLASS_END, /* a struct record_class: the class itself is gone */
+	RECORD_LIFETIME,
 	RECORD_KIND_COUNT
 };
 
@@ -415,7 +418,12 @@ enum memory_call {
 	MEMORY_MREMAP,	       /* (address, length, new length, flags) */
 	MEMORY_SBRK,	       /* (increment) */
 	MEMORY_START,	       /* Py_RunMain(); memory_probe.inside_start is a template's number */
-	MEMORY_CALL_COUNT
+	MEMORY_CALL_COUNT,
+	/* --mode lifetime: CPython's own. */
+	LIFETIME_MAKE =
+		MEMORY_CALL_COUNT, /* (type, ...): an object of that type, alive from now on */
+	LIFETIME_END,		   /* (object) */
+	LIFETIME_TYPE_END,	   /* (type) */
 };
 
 enum { ABI_MEMORY_PROBES = 1024 };
@@ -487,6 +495,75 @@ struct record_memory {
 	__u16 resized;
 };
 ABI_ASSERT_SIZE(struct record_memory, 24 + 24 + 16);
+
+/* ---- lifetimes ---- */
+
+/* Key of the `lifetime_classes` map: a type of a process. */
+struct lifetime_class_key {
+	__u64 type;
+	__u32 serial;
+	__u32 reserved;
+};
+ABI_ASSERT_SIZE(struct lifetime_class_key, 16);
+
+struct lifetime_class_value {
+	__u32 class_id;	  /* 0: its instances are not followed */
+	__u32 bytes;	  /* of an instance; without its items */
+	__u32 item_bytes; /* 0: all are of one size; else ob_size tells how many */
+	__u32 reserved;
+};
+ABI_ASSERT_SIZE(struct lifetime_class_value, 16);
+
+/* Key and value of the `lifetime_objects` map: every instance made while watched, and what has ended. */
+struct lifetime_object_key {
+	__u64 address;
+	__u32 serial;
+	__u32 reserved;
+};
+ABI_ASSERT_SIZE(struct lifetime_object_key, 16);
+
+enum lifetime_object_state {
+	LIFETIME_ALIVE = 1,
+	LIFETIME_DEAD,	 /* told; kept so that a second end of it is known for one */
+	LIFETIME_UNTOLD, /* dead, and its record was lost */
+	LIFETIME_GONE,	 /* being taken out of the map */
+};
+
+struct lifetime_object {
+	__u64 born_ns; /* 0: it was there before */
+	__u64 died_ns;
+	__u32 class_id;
+	__u32 stack_id;
+	__u32 bytes;
+	__u32 state; /* enum lifetime_object_state */
+};
+ABI_ASSERT_SIZE(struct lifetime_object, 32);
+
+/* A class is met for the first time. Sent before what names it; its names are read by user space. */
+struct record_class {
+	struct record_header header;
+	__u64 type;
+	__u32 class_id;
+	__u32 bytes;
+};
+ABI_ASSERT_SIZE(struct record_class, 24 + 16);
+
+enum lifetime_end_flag {
+	LIFETIME_BY_COLLECTOR = 1, /* its thread ran a collection */
+	LIFETIME_AGAIN = 2,	   /* it had ended before */
+};
+
+/* The end of an instance, with all that is known of its life. */
+struct record_lifetime {
+	struct record_header header; /* of the thread that ends it */
+	__u64 address;
+	__u64 born_ns; /* 0: before we watched, or unseen */
+	__u32 class_id;
+	__u32 stack_id; /* that made it; 0: lost or unseen */
+	__u32 bytes;
+	__u32 flags; /* enum lifetime_end_flag */
+};
+ABI_ASSERT_SIZE(struct record_lifetime, 24 + 32);
 
 struct record_process {
 	struct record_header header; /* pid: the process meant (for a fork, the child) */
