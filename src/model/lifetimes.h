@@ -50,9 +50,10 @@ struct lifetime_class {
 	uint32_t name;	 /* string: qualified name */
 	uint32_t module; /* string; 0: not known */
 	enum lifetime_births births;
-	bool python;		   /* made by a class statement (or type()), not in C */
-	uint64_t created;	   /* while watched */
-	uint64_t destroyed;	   /* of `created` */
+	bool python;	    /* made by a class statement (or type()), not in C */
+	bool sampled;	    /* one life in sample_one_in is told; to be set before the first is */
+	uint64_t created;   /* while watched */
+	uint64_t destroyed; /* of `created` */
 	uint64_t destroyed_before; /* ended while watched, made before; or made unseen */
 	uint64_t by_collector;	   /* of both: ended while their thread ran a collection */
 	uint64_t
@@ -126,7 +127,26 @@ static inline uint64_t lifetime_live(const struct lifetime_class *row)
  */
 int64_t lifetime_imbalance(const struct lifetime_class *row);
 
-/* Makes the profile's sums of stacks those of `view`. 0 or -ENOMEM. */
+/*
+ * Alive at the end less alive at the start: by the censuses, else by what the probes told. False: nothing
+ * tells.
+ */
+bool lifetime_growth(const struct lifetime_class *row, int64_t *growth);
+
+/*
+ * Sums of ages are of all objects that an estimate stands for, and stay at UINT64_MAX once they are beyond
+ * it: then the mean is a rough one. 0 where there is none.
+ */
+uint64_t lifetime_mean_ns(uint64_t age_sum_ns, uint64_t count, const struct histogram *ages);
+
+/* "created", "live", ... as --show and JSON have them. */
+const char *lifetime_view_name(enum lifetime_view view);
+
+/*
+ * Makes the profile's sums of stacks those of `view`, their samples its objects, and `unit` its unit. Below
+ * the frame that makes an instance stands its class, as a function of kind FRAME_NOTE. May be called
+ * again for another view. 0 or -ENOMEM.
+ */
 int lifetimes_to_stacks(const struct lifetimes *lifetimes, struct profile *profile,
 			enum lifetime_view view);
 

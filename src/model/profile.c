@@ -11,6 +11,7 @@
 
 #include "base/grow.h"
 #include "model/drops.h"
+#include "model/lifetimes.h"
 #include "model/memory.h"
 
 /* How equal things are found, and how much room each array has. */
@@ -105,6 +106,7 @@ void profile_free(struct profile *profile)
 	free(profile->sums);
 	calls_free(profile->calls);
 	memory_free(profile->memory);
+	lifetimes_free(profile->lifetimes);
 	free(profile);
 }
 

@@ -116,8 +116,9 @@ struct profile {
 	uint64_t partial[DROP_COUNT]; /* samples with an incomplete stack, by reason */
 	uint64_t unresolved;	      /* frames shown without their right name */
 	struct profile_cost cost;
-	struct calls *calls;   /* exact modes: every call (model/calls.h), owned; else NULL */
-	struct memory *memory; /* --mode memory (model/memory.h), owned; else NULL */
+	struct calls *calls;	     /* exact modes: every call (model/calls.h), owned; else NULL */
+	struct memory *memory;	     /* --mode memory (model/memory.h), owned; else NULL */
+	struct lifetimes *lifetimes; /* --mode lifetime (model/lifetimes.h), owned; else NULL */
 
 	struct profile_index *index; /* how the adders find what is there already; private */
 };
