@@ -42,6 +42,9 @@ struct stack_scratch {
 
 __u32 next_code_id __weak;
 
+/* Innermost frames that are wanted. */
+const volatile __u32 stack_frames_max __weak = ABI_STACK_FRAMES;
+
 /* Before 3.11 only the first argument tells which class a method is of. */
 static __always_inline void code_self_read(const struct python_target *target,
 					   struct stack_scratch *scratch,
@@ -356,6 +359,9 @@ static __always_inline bool stack_walk(const struct python_target *target,
 	for (__u32 i = 0; i < ABI_WALK_FRAMES; i++) {
 		if (scratch->count >= ABI_STACK_FRAMES)
 			break;
+		/* As many as are asked for, once the beginning is proven. */
+		if (scratch->count >= stack_frames_max && !scratch->unproven)
+			return true;
 		if (stack_step(target, scratch))
 			return true;
 	}

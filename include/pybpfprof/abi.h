@@ -539,18 +539,25 @@ struct lifetime_object {
 };
 ABI_ASSERT_SIZE(struct lifetime_object, 32);
 
-/* A class is met for the first time. Sent before what names it; its names are read by user space. */
+enum { ABI_CLASS_NAME_BYTES = 128 };
+
+/* In class_id: of a type made in C, which ends by a function of its own. */
+#define LIFETIME_C_TYPE 0x80000000u
+
+/* A class is met for the first time, sent before what names it; or has ended itself. */
 struct record_class {
 	struct record_header header;
 	__u64 type;
 	__u32 class_id;
-	__u32 bytes;
+	__u32 reserved;
+	char name[ABI_CLASS_NAME_BYTES]; /* tp_name, ended by a 0: without module and outer classes */
 };
-ABI_ASSERT_SIZE(struct record_class, 24 + 16);
+ABI_ASSERT_SIZE(struct record_class, 24 + 16 + ABI_CLASS_NAME_BYTES);
 
 enum lifetime_end_flag {
 	LIFETIME_BY_COLLECTOR = 1, /* its thread ran a collection */
 	LIFETIME_AGAIN = 2,	   /* it had ended before */
+	LIFETIME_LATE = 4,	   /* told later than it was; time_ns is when it was */
 };
 
 /* The end of an instance, with all that is known of its life. */

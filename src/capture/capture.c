@@ -82,16 +82,25 @@ static enum probe_family program_family(const struct bpf_program *program)
 	return PROBE_FAMILY_COUNT;
 }
 
+/* The one that the kernel can attach is loaded, if either was to be. */
+static void session_choose(const struct capture *capture, struct bpf_program *session,
+			   struct bpf_program *leave)
+{
+	bpf_program__set_autoload(capture->uprobe_session ? leave : session, false);
+	bpf_program__set_expected_attach_type(session, uprobe_session_attach_type());
+}
+
 /* Programs whose probes are put in many at once, where the kernel can. */
 static void multi_tune(struct capture *capture)
 {
-	const uint32_t families = 1u << PROBE_CALLS | 1u << PROBE_MEMORY;
+	const uint32_t families = 1u << PROBE_CALLS | 1u << PROBE_MEMORY | 1u << PROBE_LIFETIME;
 	struct bpf_program *const programs[] = {
-		capture->skeleton->progs.calls__enter,	capture->skeleton->progs.calls__leave,
-		capture->skeleton->progs.memory__enter, capture->skeleton->progs.memory__leave,
-		capture->skeleton->progs.memory__start,
+		capture->skeleton->progs.calls__enter,	  capture->skeleton->progs.calls__leave,
+		capture->skeleton->progs.memory__enter,	  capture->skeleton->progs.memory__leave,
+		capture->skeleton->progs.memory__start,	  capture->skeleton->progs.lifetime__enter,
+		capture->skeleton->progs.lifetime__leave, capture->skeleton->progs.lifetime__start,
 	};
-	struct bpf_program *session = capture->skeleton->progs.memory__session;
+	const uint32_t with_session = 1u << PROBE_MEMORY | 1u << PROBE_LIFETIME;
 
 	if (capture->options.families & families && uprobe_multi_works()) {
 		capture->uprobe_multi = true;
@@ -99,13 +108,12 @@ static void multi_tune(struct capture *capture)
 			bpf_program__set_expected_attach_type(programs[i],
 							      uprobe_multi_attach_type());
 	}
-	capture->uprobe_session = capture->options.families >> PROBE_MEMORY & 1 &&
+	capture->uprobe_session = capture->options.families & with_session &&
 				  capture->uprobe_multi && uprobe_session_works();
-	if (capture->uprobe_session)
-		bpf_program__set_autoload(capture->skeleton->progs.memory__leave, false);
-	else
-		bpf_program__set_autoload(session, false);
-	bpf_program__set_expected_attach_type(session, uprobe_session_attach_type());
+	session_choose(capture, capture->skeleton->progs.memory__session,
+		       capture->skeleton->progs.memory__leave);
+	session_choose(capture, capture->skeleton->progs.lifetime__session,
+		       capture->skeleton->progs.lifetime__leave);
 }
 
 static int memory_tune(struct capture *capture)
@@ -113,14 +121,27 @@ static int memory_tune(struct capture *capture)
 	const struct capture_options *options = &capture->options;
 	struct bpf_object *object = capture->skeleton->obj;
 	/* They take room even when nothing uses them. */
-	uint32_t blocks_max = 1, stacks_max = 1024;
+	uint32_t blocks_max = 1, stacks_max = 1024, objects_max = 1;
 	int error;
 
 	if (options->families >> PROBE_MEMORY & 1) {
 		blocks_max = options->blocks_max;
 		stacks_max = MEMORY_STACKS;
 	}
+	if (options->families >> PROBE_LIFETIME & 1) {
+		objects_max = options->blocks_max;
+		stacks_max = MEMORY_STACKS;
+	}
 	error = bpf_map__set_max_entries(capture->skeleton->maps.memory_blocks, blocks_max);
+	if (!error)
+		error = bpf_map__set_max_entries(capture->skeleton->maps.lifetime_objects,
+						 objects_max);
+	if (!error)
+		error = knob_set(object, "lifetime_hash_below",
+				 (1ull << 32) / (options->one_in ? options->one_in : 1));
+	if (!error)
+		error = knob_set(object, "stack_frames_max",
+				 options->frames_max ? options->frames_max : ABI_STACK_FRAMES);
 	if (!error)
 		error = bpf_map__set_max_entries(capture->skeleton->maps.memory_stacks, stacks_max);
 	if (!error)
@@ -151,7 +172,7 @@ static int capture_tune(struct capture *capture)
 	}
 	if (!ring_bytes && options->families >> PROBE_CALLS & 1)
 		ring_bytes = RING_BYTES_CALLS;
-	else if (!ring_bytes && options->families >> PROBE_MEMORY & 1)
+	else if (!ring_bytes && options->families & (1u << PROBE_MEMORY | 1u << PROBE_LIFETIME))
 		ring_bytes = RING_BYTES_MEMORY;
 	else if (!ring_bytes)
 		ring_bytes =
@@ -277,6 +298,8 @@ static int program_attach(struct capture *capture, struct bpf_program *program)
 {
 	if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
 		return 0; /* uprobes: when their file is known */
+	if (bpf_program__type(program) == BPF_PROG_TYPE_RAW_TRACEPOINT)
+		return 0; /* run by us */
 	if (bpf_program__type(program) == BPF_PROG_TYPE_PERF_EVENT)
 		return capture_clock_add(capture, program);
 	return capture_link_keep(capture, bpf_program__attach(program));

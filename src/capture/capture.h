@@ -36,7 +36,10 @@ struct capture_options {
 	/* Of PROBE_MEMORY. */
 	uint64_t min_size_bytes; /* smaller blocks are not recorded */
 	uint64_t sample_bytes;	 /* one sample point in so many bytes; 0: every block is recorded */
-	uint32_t blocks_max;	 /* live blocks there is room for */
+	uint32_t blocks_max;	 /* live blocks (PROBE_LIFETIME: objects) there is room for */
+	/* Of PROBE_LIFETIME. */
+	uint32_t one_in;     /* one address of so many is followed; 0: each */
+	uint32_t frames_max; /* of a stack, innermost first; 0: as many as can be kept */
 };
 
 struct capture;
@@ -114,6 +117,19 @@ void capture_memory_await_all(struct capture *capture, bool all);
 typedef int (*capture_block_fn)(void *arg, const struct memory_block_key *key,
 				const struct memory_block *block);
 int capture_memory_blocks(struct capture *capture, capture_block_fn on_block, void *arg);
+
+/* Each object that was made while watched, and what has ended; as above. */
+typedef int (*capture_object_fn)(void *arg, const struct lifetime_object_key *key,
+				 const struct lifetime_object *object);
+int capture_lifetime_objects(struct capture *capture, capture_object_fn on_object, void *arg);
+/*
+ * Of PROBE_LIFETIME: forgets those that have ended before `before_ns` where more than a part of the room is
+ * taken. 0 or -errno.
+ */
+int capture_lifetime_sweep(struct capture *capture, uint64_t before_ns);
+/* From now on instances of that type of the process are followed. `class_id` has LIFETIME_C_TYPE. */
+int capture_lifetime_class(struct capture *capture, const struct lifetime_class_key *key,
+			   const struct lifetime_class_value *value);
 
 /*
  * Makes `pid` a target (or replaces what was known of it) and gives it a serial that no other

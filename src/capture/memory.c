@@ -29,8 +29,23 @@ struct allocating_site {
 	struct memory_probe probe;
 };
 
+static bool is_lifetime(const struct capture *capture)
+{
+	return capture->options.families >> PROBE_LIFETIME & 1;
+}
+
+static const struct bpf_program *lifetime_program_of(const struct capture *capture, bool leave)
+{
+	if (!leave)
+		return capture->skeleton->progs.lifetime__enter;
+	return capture->uprobe_session ? capture->skeleton->progs.lifetime__session :
+					 capture->skeleton->progs.lifetime__leave;
+}
+
 static const struct bpf_program *program_of(const struct capture *capture, bool leave)
 {
+	if (is_lifetime(capture))
+		return lifetime_program_of(capture, leave);
 	if (!leave)
 		return capture->skeleton->progs.memory__enter;
 	return capture->uprobe_session ? capture->skeleton->progs.memory__session :
@@ -45,6 +60,8 @@ static bool probe_equal(const struct memory_probe *a, const struct memory_probe 
 /* The number of such a probe, written to the map when new. -ENOSPC, -ENOMEM. */
 static int site_number(struct capture *capture, const struct allocator_site *site, uint64_t *number)
 {
+	const struct bpf_map *map = is_lifetime(capture) ? capture->skeleton->maps.lifetime_probes :
+							   capture->skeleton->maps.memory_probes;
 	struct allocating_site *sites;
 	uint32_t key;
 
@@ -65,8 +82,7 @@ static int site_number(struct capture *capture, const struct allocator_site *sit
 	sites[key] = (struct allocating_site){ .probe = site->probe };
 	capture->allocating_site_count++;
 	*number = key;
-	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.memory_probes), &key,
-				   &site->probe, BPF_ANY);
+	return bpf_map_update_elem(bpf_map__fd(map), &key, &site->probe, BPF_ANY);
 }
 
 /* What is put in by one link: offsets and numbers of those of file `index` that enter, or return. */
@@ -140,10 +156,13 @@ static int file_attach(struct capture *capture, struct allocating_process *proce
 int capture_memory_start(struct capture *capture, const struct python_process *python,
 			 uint32_t flags, uint32_t *template_index)
 {
+	const struct bpf_program *program = is_lifetime(capture) ?
+						    capture->skeleton->progs.lifetime__start :
+						    capture->skeleton->progs.memory__start;
 	struct allocator_site site = { .probe.call = MEMORY_START };
 	uint64_t number, address;
 	struct uprobe_multi probes = {
-		.program_fd = bpf_program__fd(capture->skeleton->progs.memory__start),
+		.program_fd = bpf_program__fd(program),
 		.path = python->binary_open,
 		.offsets = &site.file_offset,
 		.cookies = &number,
@@ -164,10 +183,9 @@ int capture_memory_start(struct capture *capture, const struct python_process *p
 	if (!capture->uprobe_multi) {
 		LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = number);
 
-		return capture_link_keep(capture,
-					 bpf_program__attach_uprobe_opts(
-						 capture->skeleton->progs.memory__start, -1,
-						 python->binary_open, site.file_offset, &options));
+		return capture_link_keep(
+			capture, bpf_program__attach_uprobe_opts(program, -1, python->binary_open,
+								 site.file_offset, &options));
 	}
 	error = uprobe_multi_attach(&probes, &fd);
 	if (!error)

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Instances of classes: a return probe on each function that hands one out, a probe where they end. What
+ * was made is kept here, by address: an end tells the whole life in one record, a making sends nothing.
+ *
+ * What has ended stays in the map, marked: an end can come twice, where __del__ brings the instance back
+ * or where CPython puts a deep structure's end off, and only a making makes it alive again. User space
+ * has the marked ones taken out when they become many.
+ */
+#include "core/collecting.h"
+#include "core/memory.h"
+#include "core/target.h"
+
+#include <bpf/bpf_tracing.h>
+
+/* Addresses whose hash is below are followed: 2^32 for all. Whole lives are in or out. */
+const volatile __u64 lifetime_hash_below = 1ull << 32;
+
+enum {
+	/* Of a PyTypeObject, the same in every version (Include/cpython/object.h). */
+	TYPE_NAME = 24,
+	TYPE_SIZES = 32, /* tp_basicsize, tp_itemsize, tp_dealloc */
+	TYPE_FLAGS = 168,
+	TYPE_FLAG_HEAP = 1 << 9,
+	OBJECT_TYPE = 8,
+	OBJECT_SIZE = 16, /* ob_size */
+	ITEMS_MAX = 1 << 28,
+	LIFETIME_ACCOUNT_HITS = 32, /* a power of two */
+};
+
+struct lifetime_task {
+	__u64 last_made;    /* address; 0: it has ended since */
+	__u64 entered_type; /* where the kernel has no cookie for a call: of the newest call */
+	struct memory_memo memo[MEMORY_MEMO_SLOTS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct lifetime_task);
+} lifetime_tasks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_MEMORY_PROBES);
+	__type(key, __u32);
+	__type(value, struct memory_probe);
+} lifetime_probes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 17);
+	__type(key, struct lifetime_class_key);
+	__type(value, struct lifetime_class_value);
+} lifetime_classes SEC(".maps");
+
+/* Room is taken as instances come; max_entries is tuned before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct lifetime_object_key);
+	__type(value, struct lifetime_object);
+} lifetime_objects SEC(".maps");
+
+__u32 lifetime_next_class_id;
+/* Put into the map in all, and taken out: user space looks when to sweep. */
+__u64 lifetime_kept, lifetime_swept;
+
+static __always_inline bool lifetime_followed(__u64 address)
+{
+	__u32 hash = (address >> 4) * MEMORY_HASH_FACTOR >> 32;
+
+	return hash < lifetime_hash_below;
+}
+
+/* ---- classes ---- */
+
+/* `probe` is one that knows where subtype_dealloc() lies: all do. */
+static __noinline int lifetime_class_learn(__u64 type, __u64 subtype_dealloc, __u32 serial)
+{
+	struct lifetime_class_key key = { .type = type, .serial = serial };
+	struct lifetime_class_value value = {};
+	struct record_class record = { .type = type };
+	__u64 sizes[3], flags, name;
+
+	if (read_user(sizes, sizeof(sizes), type + TYPE_SIZES) ||
+	    read_user(&flags, 8, type + TYPE_FLAGS))
+		return 1;
+	if (flags & TYPE_FLAG_HEAP && sizes[2] == subtype_dealloc) {
+		value.class_id = __sync_fetch_and_add(&lifetime_next_class_id, 1) + 1;
+		value.bytes = sizes[0];
+		value.item_bytes = sizes[1];
+		if (!read_user(&name, 8, type + TYPE_NAME))
+			bpf_probe_read_user_str(record.name, sizeof(record.name),
+						(const void *)name);
+		record.class_id = value.class_id;
+		header_fill(&record.header, RECORD_CLASS, bpf_ktime_get_ns(), serial);
+		if (emit(&record, sizeof(record)))
+			return 1;
+	}
+	if (bpf_map_update_elem(&lifetime_classes, &key, &value, BPF_ANY)) {
+		drop(DROP_LIFETIME_TABLE_FULL);
+		return 1;
+	}
+	return 0;
+}
+
+/* NULL: it cannot be known. */
+static __always_inline const struct lifetime_class_value *
+lifetime_class(__u64 type, const struct memory_probe *probe, __u64 bias, __u32 serial)
+{
+	struct lifetime_class_key key = { .type = type, .serial = serial };
+	const struct lifetime_class_value *class = bpf_map_lookup_elem(&lifetime_classes, &key);
+
+	if (class)
+		return class;
+	if (lifetime_class_learn(type, probe->inside_start + bias, serial))
+		return NULL;
+	return bpf_map_lookup_elem(&lifetime_classes, &key);
+}
+
+static __always_inline void lifetime_class_ended(__u64 type, __u32 serial)
+{
+	struct lifetime_class_key key = { .type = type, .serial = serial };
+	const struct lifetime_class_value *class = bpf_map_lookup_elem(&lifetime_classes, &key);
+	struct record_class record = { .type = type };
+
+	if (!class)
+		return;
+	record.class_id = class->class_id;
+	bpf_map_delete_elem(&lifetime_classes, &key);
+	if (!record.class_id)
+		return;
+	header_fill(&record.header, RECORD_CLASS_END, bpf_ktime_get_ns(), serial);
+	emit(&record, sizeof(record));
+}
+
+/* ---- objects ---- */
+
+static __always_inline long lifetime_send(const struct lifetime_object *object, __u64 address,
+					  __u64 now_ns, __u32 serial, __u32 flags)
+{
+	struct record_lifetime record = {
+		.address = address,
+		.born_ns = object->born_ns,
+		.class_id = object->class_id,
+		.stack_id = object->stack_id,
+		.bytes = object->bytes,
+		.flags = flags,
+	};
+	bool wakes = !(now_ns >> 4 & 15) && ring_is_filling();
+
+	header_fill(&record.header, RECORD_LIFETIME, now_ns, serial);
+	return bpf_ringbuf_output(&records, &record, sizeof(record),
+				  wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void lifetime_told(struct lifetime_object *object, __u64 address,
+					  __u64 now_ns, __u32 serial, __u32 flags)
+{
+	object->died_ns = now_ns;
+	object->state = LIFETIME_DEAD;
+	/* At the end of the run, or when its place is used again, it is told once more. */
+	if (lifetime_send(object, address, now_ns, serial, flags))
+		object->state = LIFETIME_UNTOLD;
+}
+
+static __always_inline __u32 lifetime_stack(const struct python_target *target,
+					    struct lifetime_task *task)
+{
+	struct memory_scratch *scratch = scratch_take(&memory_scratches);
+	__u32 stack_id;
+
+	if (!scratch)
+		return 0;
+	stack_id = memory_stack_id_memo(target, scratch, task->memo);
+	scratch_give(scratch);
+	return stack_id;
+}
+
+static __always_inline __u32 lifetime_bytes(const struct lifetime_class_value *class, __u64 address)
+{
+	__u64 items = 0;
+
+	if (!class->item_bytes || read_user(&items, 8, address + OBJECT_SIZE))
+		return class->bytes;
+	/* An int has its sign there. */
+	if ((__s64)items < 0)
+		items = -items;
+	if (items > ITEMS_MAX)
+		return class->bytes;
+	return class->bytes + items * class->item_bytes;
+}
+
+/* The object at `address` is alive from now on. */
+static __always_inline void lifetime_made(__u64 address, const struct lifetime_class_value *class,
+					  struct lifetime_task *task, __u64 now_ns,
+					  const struct python_target *target)
+{
+	struct lifetime_object_key key = { .address = address, .serial = target->serial };
+	struct lifetime_object *object = bpf_map_lookup_elem(&lifetime_objects, &key);
+	struct lifetime_object fresh = {
+		.born_ns = now_ns,
+		.class_id = class->class_id,
+		.state = LIFETIME_ALIVE,
+	};
+
+	/* One function hands out what another one has just made. */
+	if (object && object->state == LIFETIME_ALIVE && task->last_made == address)
+		return;
+	task->last_made = address;
+	fresh.bytes = lifetime_bytes(class, address);
+	fresh.stack_id = lifetime_stack(target, task);
+	if (object && object->state == LIFETIME_ALIVE)
+		/* It has ended where we do not look. */
+		lifetime_told(object, address, now_ns, target->serial, 0);
+	if (object && object->state == LIFETIME_UNTOLD &&
+	    lifetime_send(object, address, object->died_ns, target->serial, LIFETIME_LATE))
+		drop(DROP_LIFETIME_EVENTS);
+	if (object && __sync_val_compare_and_swap(&object->state, LIFETIME_DEAD, LIFETIME_ALIVE) !=
+			      LIFETIME_GONE) {
+		*object = fresh;
+		return;
+	}
+	if (object)
+		bpf_map_delete_elem(&lifetime_objects, &key);
+	else
+		__sync_fetch_and_add(&lifetime_kept, 1);
+	if (bpf_map_update_elem(&lifetime_objects, &key, &fresh, BPF_ANY))
+		drop(DROP_LIFETIME_TABLE_FULL);
+}
+
+/* One that was there before, or was made unseen: from here on it is known that it has ended. */
+static __always_inline void lifetime_ended_first(const struct memory_probe *probe, __u64 bias,
+						 __u64 address, __u64 now_ns, __u32 serial,
+						 __u32 flags)
+{
+	struct lifetime_object_key key = { .address = address, .serial = serial };
+	struct lifetime_object object = { .died_ns = now_ns, .state = LIFETIME_DEAD };
+	const struct lifetime_class_value *class;
+	__u64 type;
+
+	if (read_user(&type, 8, address + OBJECT_TYPE))
+		return;
+	class = lifetime_class(type, probe, bias, serial);
+	if (!class || !class->class_id ||
+	    !(class->class_id & LIFETIME_C_TYPE) != !probe->first_argument)
+		return;
+	object.class_id = class->class_id;
+	object.bytes = lifetime_bytes(class, address);
+	if (lifetime_send(&object, address, now_ns, serial, flags))
+		drop(DROP_LIFETIME_EVENTS);
+	if (bpf_map_update_elem(&lifetime_objects, &key, &object, BPF_ANY))
+		drop(DROP_LIFETIME_TABLE_FULL);
+	else
+		__sync_fetch_and_add(&lifetime_kept, 1);
+}
+
+static __always_inline void lifetime_ended(const struct memory_probe *probe, __u64 bias,
+					   __u64 address, struct lifetime_task *task, __u64 now_ns,
+					   __u32 serial)
+{
+	struct lifetime_object_key key = { .address = address, .serial = serial };
+	struct lifetime_object *object = bpf_map_lookup_elem(&lifetime_objects, &key);
+	__u32 flags = collecting_here() ? LIFETIME_BY_COLLECTOR : 0;
+
+	if (task && task->last_made == address)
+		task->last_made = 0;
+	if (!object) {
+		lifetime_ended_first(probe, bias, address, now_ns, serial, flags);
+		return;
+	}
+	/* A C type's own end follows that of a Python class that is derived from it. */
+	if (!(object->class_id & LIFETIME_C_TYPE) != !probe->first_argument)
+		return;
+	if (object->state == LIFETIME_ALIVE)
+		lifetime_told(object, address, now_ns, serial, flags);
+	else if (lifetime_send(object, address, now_ns, serial, flags | LIFETIME_AGAIN))
+		drop(DROP_LIFETIME_EVENTS);
+}
+
+/* ---- calls ---- */
+
+static __always_inline void lifetime_account(__u64 start_ns)
+{
+	struct kernel_stats *counts = stats_get();
+
+	if (!counts)
+		return;
+	counts->hits++;
+	/* To read the clock again costs as much as a look into a map: one hit stands for many. */
+	if (!(start_ns >> 4 & (LIFETIME_ACCOUNT_HITS - 1)))
+		counts->target_ns += LIFETIME_ACCOUNT_HITS * (bpf_ktime_get_ns() - start_ns);
+}
+
+static __always_inline struct python_target *lifetime_target(void)
+{
+	struct python_target *target = target_get();
+
+	return target && target->flags & PYTHON_TARGET_MEMORY ? target : NULL;
+}
+
+static __always_inline struct lifetime_task *lifetime_task(__u64 flags)
+{
+	return bpf_task_storage_get(&lifetime_tasks, bpf_get_current_task_btf(), 0, flags);
+}
+
+/* The type of what is made, if its instances are followed; else 0. */
+static __always_inline __u64 lifetime_entered(struct pt_regs *ctx)
+{
+	__u32 index = bpf_get_attach_cookie(ctx);
+	const struct memory_probe *probe = bpf_map_lookup_elem(&lifetime_probes, &index);
+	const struct lifetime_class_value *class;
+	struct python_target *target;
+	__u64 now_ns, type, bias;
+
+	if (!probe)
+		return 0;
+	target = lifetime_target();
+	if (!target)
+		return 0;
+	type = ctx->di;
+	bias = ctx->ip - probe->address;
+	if (probe->call == LIFETIME_MAKE) {
+		class = lifetime_class(type, probe, bias, target->serial);
+		return class && class->class_id ? type : 0;
+	}
+	if (probe->call == LIFETIME_TYPE_END) {
+		lifetime_class_ended(type, target->serial);
+		return 0;
+	}
+	if (!lifetime_followed(type))
+		return 0;
+	now_ns = bpf_ktime_get_ns();
+	lifetime_ended(probe, bias, type, lifetime_task(0), now_ns, target->serial);
+	lifetime_account(now_ns);
+	return 0;
+}
+
+/* A function has handed out `ctx->ax` when asked for a `type`. */
+static __always_inline void lifetime_left(struct pt_regs *ctx, __u64 type)
+{
+	__u64 address = ctx->ax, now_ns;
+	struct lifetime_class_key key = { .type = type };
+	const struct lifetime_class_value *class;
+	struct python_target *target;
+	struct lifetime_task *task;
+
+	if (!address || !lifetime_followed(address))
+		return;
+	target = lifetime_target();
+	if (!target)
+		return;
+	now_ns = bpf_ktime_get_ns();
+	key.serial = target->serial;
+	class = bpf_map_lookup_elem(&lifetime_classes, &key);
+	if (!class || !class->class_id)
+		return;
+	task = lifetime_task(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (task)
+		lifetime_made(address, class, task, now_ns, target);
+	else
+		drop(DROP_LIFETIME_EVENTS);
+	lifetime_account(now_ns);
+}
+
+SEC("?uprobe")
+int lifetime__enter(struct pt_regs *ctx)
+{
+	lifetime_entered(ctx);
+	return 0;
+}
+
+/* What was asked for is what the new object says it is. */
+SEC("?uretprobe")
+int lifetime__leave(struct pt_regs *ctx)
+{
+	__u64 type;
+
+	if (ctx->ax && !read_user(&type, 8, ctx->ax + OBJECT_TYPE))
+		lifetime_left(ctx, type);
+	return 0;
+}
+
+extern long *bpf_session_cookie(void) __ksym __weak;
+
+/*
+ * Both in one, where the kernel has such links (6.13): what is not followed then costs one trap. A call's cookie
+ * is 0 until we set it, so that it tells a return.
+ */
+SEC("?uprobe")
+int lifetime__session(struct pt_regs *ctx)
+{
+	long *type = bpf_session_cookie();
+
+	if (*type) {
+		lifetime_left(ctx, *type);
+		return 0;
+	}
+	*type = lifetime_entered(ctx);
+	return *type ? 0 : 1;
+}
+
+/* The interpreter is up and about to run its program: from here on its stacks can be read. */
+SEC("?uprobe")
+int lifetime__start(struct pt_regs *ctx)
+{
+	__u32 index = bpf_get_attach_cookie(ctx);
+	const struct memory_probe *probe = bpf_map_lookup_elem(&lifetime_probes, &index);
+
+	if (probe && !target_get())
+		target_found(ctx->ip - probe->address, probe->inside_start);
+	return 0;
+}
+
+/* ---- sweeping ---- */
+
+/* Written by user space: what has ended before may be taken out. */
+__u64 lifetime_sweep_before_ns;
+
+static long lifetime_sweep_one(void *map, struct lifetime_object_key *key,
+			       struct lifetime_object *object, void *unused)
+{
+	(void)unused;
+	if (object->state != LIFETIME_DEAD || object->died_ns >= lifetime_sweep_before_ns)
+		return 0;
+	/* Who makes an object there at this very moment sees it, and puts a new one in. */
+	if (__sync_val_compare_and_swap(&object->state, LIFETIME_DEAD, LIFETIME_GONE) !=
+	    LIFETIME_DEAD)
+		return 0;
+	bpf_map_delete_elem(map, key);
+	__sync_fetch_and_add(&lifetime_swept, 1);
+	return 0;
+}
+
+/* Run by user space, not by any probe. */
+SEC("?raw_tp")
+int lifetime__sweep(void *ctx)
+{
+	(void)ctx;
+	bpf_for_each_map_elem(&lifetime_objects, lifetime_sweep_one, NULL, 0);
+	return 0;
+}
