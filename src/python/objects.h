@@ -83,6 +83,16 @@ uint32_t objects_type_count(const struct objects *objects);
 /* Borrowed until objects_close(); NULL past the last. */
 const struct object_type *objects_type_at(const struct objects *objects, uint32_t index);
 
+/* The type at that address, read now when it is new; NULL: there is none. Good until another is read. */
+const struct object_type *objects_type_of(struct objects *objects, uint64_t address);
+/*
+ * Nothing is known any more: types are read anew when they are met, from memory as it is then, for at the
+ * address of one another may lie. Indices and pointers from before are void. 0 or -ENOMEM.
+ */
+int objects_types_forget(struct objects *objects);
+/* What lies in front of each of its instances and is counted with it by sys.getsizeof(). */
+uint32_t objects_type_front_bytes(const struct objects *objects, const struct object_type *type);
+
 /* What sys.getsizeof() says of it, a __sizeof__ of its own aside. */
 uint64_t objects_size(struct objects *objects, const struct object *object);
 

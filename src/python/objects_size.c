@@ -293,21 +293,28 @@ static uint64_t own_bytes(struct objects *objects, const struct object *object,
 	}
 }
 
-/* What lies in front of an object and is counted with it: the collector's links, dict and weakrefs. */
+/* The collector's links, dict and weakrefs. */
+uint32_t objects_type_front_bytes(const struct objects *objects, const struct object_type *type)
+{
+	unsigned int minor = objects->layout.minor;
+	uint32_t bytes = type->flags & TYPE_HAVE_GC ? GC_HEAD_BYTES : 0;
+
+	if ((minor >= 11 && type->flags & TYPE_MANAGED_DICT) ||
+	    (minor >= 12 && type->flags & TYPE_MANAGED_WEAKREF))
+		bytes += 16;
+	return bytes;
+}
+
 static uint64_t front_bytes(struct objects *objects, const struct object *object,
 			    const struct object_type *type)
 {
 	unsigned int minor = objects->layout.minor;
-	uint64_t bytes = type->flags & TYPE_HAVE_GC ? GC_HEAD_BYTES : 0;
 
 	/* Types that are not made at run time have no links. 3.11 and 3.12 count them all the same. */
 	if (type->kind == OBJECT_TYPE_KIND && minor != 11 && minor != 12 &&
 	    !(objects_word(objects, object->address + TYPE_FLAGS) & TYPE_HEAP))
 		return 0;
-	if ((minor >= 11 && type->flags & TYPE_MANAGED_DICT) ||
-	    (minor >= 12 && type->flags & TYPE_MANAGED_WEAKREF))
-		bytes += 16;
-	return bytes;
+	return objects_type_front_bytes(objects, type);
 }
 
 /* Whether what follows the object's head can all be there: its end is. */

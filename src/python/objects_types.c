@@ -50,13 +50,34 @@ static const struct {
 	{ "array.array", OBJECT_ARRAY, 16 },
 };
 
-void objects_types_free(struct objects *objects)
+static void names_free(struct objects *objects)
 {
 	for (uint32_t i = 0; i < objects->type_count; i++) {
 		free(objects->types[i].name);
 		free(objects->types[i].module);
 	}
+	objects->type_count = 0;
+}
+
+void objects_types_free(struct objects *objects)
+{
+	names_free(objects);
 	free(objects->types);
+}
+
+int objects_types_forget(struct objects *objects)
+{
+	struct map64 *indices = map64_new();
+
+	if (!indices)
+		return -ENOMEM;
+	map64_free(objects->type_indices);
+	objects->type_indices = indices;
+	names_free(objects);
+	objects->last_type = 0;
+	objects->last_index = UINT32_MAX;
+	objects_memory_forget_all(objects->memory);
+	return 0;
 }
 
 /* Whether the type at `address` is PyType_Type, or a metaclass derived from it. */
@@ -341,4 +362,9 @@ uint32_t objects_type_find(struct objects *objects, uint64_t address)
 	if (slot)
 		*slot = index == UINT32_MAX ? 0 : (uint64_t)index + 1;
 	return index;
+}
+
+const struct object_type *objects_type_of(struct objects *objects, uint64_t address)
+{
+	return objects_type_at(objects, objects_type_find(objects, address));
 }
