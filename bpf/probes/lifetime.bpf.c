@@ -13,7 +13,7 @@
 
 #include <bpf/bpf_tracing.h>
 
-/* Addresses whose hash is below are followed: 2^32 for all. Whole lives are in or out. */
+/* Of C's types, addresses whose hash is below are followed: 2^32 for all. Whole lives are in or out. */
 const volatile __u64 lifetime_hash_below = 1ull << 32;
 
 enum {
@@ -115,7 +115,8 @@ lifetime_class(__u64 type, const struct memory_probe *probe, __u64 bias, __u32 s
 	struct lifetime_class_key key = { .type = type, .serial = serial };
 	const struct lifetime_class_value *class = bpf_map_lookup_elem(&lifetime_classes, &key);
 
-	if (class)
+	/* What is derived from a C type ends there, too; which types of C's are followed is known. */
+	if (class || probe->first_argument)
 		return class;
 	if (lifetime_class_learn(type, probe->inside_start + bias, serial))
 		return NULL;
@@ -296,6 +297,15 @@ static __always_inline void lifetime_account(__u64 start_ns)
 		counts->target_ns += LIFETIME_ACCOUNT_HITS * (bpf_ktime_get_ns() - start_ns);
 }
 
+/* One that does hardly anything. */
+static __always_inline void lifetime_hit(void)
+{
+	struct kernel_stats *counts = stats_get();
+
+	if (counts)
+		counts->hits++;
+}
+
 static __always_inline struct python_target *lifetime_target(void)
 {
 	struct python_target *target = target_get();
@@ -325,6 +335,7 @@ static __always_inline __u64 lifetime_entered(struct pt_regs *ctx)
 	type = ctx->di;
 	bias = ctx->ip - probe->address;
 	if (probe->call == LIFETIME_MAKE) {
+		lifetime_hit();
 		class = lifetime_class(type, probe, bias, target->serial);
 		return class && class->class_id ? type : 0;
 	}
@@ -332,7 +343,7 @@ static __always_inline __u64 lifetime_entered(struct pt_regs *ctx)
 		lifetime_class_ended(type, target->serial);
 		return 0;
 	}
-	if (!lifetime_followed(type))
+	if (probe->first_argument && !lifetime_followed(type))
 		return 0;
 	now_ns = bpf_ktime_get_ns();
 	lifetime_ended(probe, bias, type, lifetime_task(0), now_ns, target->serial);
@@ -349,7 +360,7 @@ static __always_inline void lifetime_left(struct pt_regs *ctx, __u64 type)
 	struct python_target *target;
 	struct lifetime_task *task;
 
-	if (!address || !lifetime_followed(address))
+	if (!address)
 		return;
 	target = lifetime_target();
 	if (!target)
@@ -357,7 +368,8 @@ static __always_inline void lifetime_left(struct pt_regs *ctx, __u64 type)
 	now_ns = bpf_ktime_get_ns();
 	key.serial = target->serial;
 	class = bpf_map_lookup_elem(&lifetime_classes, &key);
-	if (!class || !class->class_id)
+	if (!class || !class->class_id ||
+	    (class->class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
 		return;
 	task = lifetime_task(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (task)
@@ -387,6 +399,9 @@ int lifetime__leave(struct pt_regs *ctx)
 
 extern long *bpf_session_cookie(void) __ksym __weak;
 
+/* Written by user space: returns are awaited for nothing, to see what they cost. */
+volatile bool lifetime_awaits_all;
+
 /*
  * Both in one, where the kernel has such links (6.13): what is not followed then costs one trap. A call's cookie
  * is 0 until we set it, so that it tells a return.
@@ -401,6 +416,8 @@ int lifetime__session(struct pt_regs *ctx)
 		return 0;
 	}
 	*type = lifetime_entered(ctx);
+	if (lifetime_awaits_all)
+		*type = 1;
 	return *type ? 0 : 1;
 }
 

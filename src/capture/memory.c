@@ -261,6 +261,7 @@ void capture_memory_detach(struct capture *capture)
 void capture_memory_await_all(struct capture *capture, bool all)
 {
 	capture->skeleton->bss->memory_awaits_all = all;
+	capture->skeleton->bss->lifetime_awaits_all = all;
 }
 
 void capture_memory_release(struct capture *capture)
