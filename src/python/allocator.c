@@ -59,13 +59,14 @@ struct call_traits {
 
 static struct call_traits traits_of(enum memory_call call)
 {
-	static const struct call_traits traits[MEMORY_CALL_COUNT] = {
+	static const struct call_traits traits[] = {
 		[MEMORY_MALLOC] = { 1, true },	      [MEMORY_CALLOC] = { 2, true },
 		[MEMORY_REALLOC] = { 2, true },	      [MEMORY_REALLOCARRAY] = { 3, true },
 		[MEMORY_ALIGNED_ALLOC] = { 2, true }, [MEMORY_POSIX_MEMALIGN] = { 3, true },
 		[MEMORY_FREE] = { 1, false },	      [MEMORY_MMAP] = { 4, true },
 		[MEMORY_MUNMAP] = { 2, false },	      [MEMORY_MREMAP] = { 3, true },
-		[MEMORY_SBRK] = { 1, true },
+		[MEMORY_SBRK] = { 1, true },	      [LIFETIME_MAKE] = { 1, true },
+		[LIFETIME_END] = { 1, false },	      [LIFETIME_TYPE_END] = { 1, false },
 	};
 
 	return traits[call];

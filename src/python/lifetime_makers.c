@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * See lifetime_makers.h. CPython makes an instance by calling its type's tp_alloc, mostly
+ * PyType_GenericAlloc(type, nitems), which calls _PyType_AllocNoTrack() from 3.11 on (Objects/typeobject.c).
+ * A compiler that has seen both, and by profiles what tp_alloc mostly is, makes of each such call
+ *
+ *	cmp $PyType_GenericAlloc, tp_alloc; jne ...; mov type, %rdi; call copy
+ *
+ * where `copy` is the function for nitems 0, say, or one of what it was split into. So where these
+ * comparisons hold the next call leads to a copy, or to one that calls it. What does the work is known by the
+ * fields of the type that it reads, tp_basicsize and tp_flags; it alone is taken: others have it do the
+ * work, and each instance is met once.
+ */
+#include "python/lifetime_makers.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "python/allocator_relocations.h"
+#include "python/lifetime_code.h"
+
+enum {
+	REGISTERS = 16,
+	NO_REGISTER = 0xff,
+	RDI = 7,
+	STACK_POINTER = 4,
+	SPILLS_MAX = 8,
+	SLOTS_MAX = 8,
+	/* PyTypeObject, the same in 3.8 to 3.15. */
+	TYPE_BASICSIZE = 0x20,
+	TYPE_ITEMSIZE = 0x28,
+	TYPE_DEALLOC = 0x30,
+	TYPE_FLAGS = 0xa8,
+	TYPE_DOC = 0xb0,
+	TYPE_SLOTS_END = 0x198,
+	LOOK_STEPS = 64,     /* from an entry to where its type's fields have been read */
+	FOLLOW_STEPS = 24,   /* from a comparison to the call */
+	COMPARE_STEPS = 128, /* from where the address is loaded to a comparison */
+	LEADING_MAX = 4,     /* functions that each call the next one */
+};
+
+struct search {
+	const struct module *module;
+	const struct code *code;
+	uint64_t generic_alloc;
+	struct elf_section offsets; /* the global offset table */
+	uint64_t slots[SLOTS_MAX];  /* words that the dynamic linker puts its address in */
+	size_t slot_count;
+	struct lifetime_makers *out;
+};
+
+/* ---- what a function does with its first argument ---- */
+
+enum doing {
+	DOING_OTHER,
+	DOING_WORK,  /* it makes the instance */
+	DOING_CALLS, /* it has another one make it */
+};
+
+/* Where the first argument, the type, is at the moment. */
+struct tracking {
+	bool in[REGISTERS];
+	struct {
+		uint8_t base;
+		int64_t offset;
+	} spills[SPILLS_MAX];
+	size_t spill_count;
+	bool basicsize, flags, others; /* fields of it that were read */
+	bool stack_moved;
+};
+
+static uint8_t register_number(ZydisRegister reg)
+{
+	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+
+	if (whole < ZYDIS_REGISTER_RAX || whole > ZYDIS_REGISTER_R15)
+		return NO_REGISTER;
+	return (uint8_t)(whole - ZYDIS_REGISTER_RAX);
+}
+
+static bool is_spill(const struct tracking *tracking, const ZydisDecodedOperand *operand)
+{
+	for (size_t i = 0; i < tracking->spill_count; i++) {
+		if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+		    operand->mem.index == ZYDIS_REGISTER_NONE &&
+		    register_number(operand->mem.base) == tracking->spills[i].base &&
+		    operand->mem.disp.value == tracking->spills[i].offset)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the operand is the type, whole. */
+static bool is_type(const struct tracking *tracking, const ZydisDecodedOperand *operand)
+{
+	uint8_t number;
+
+	if (operand->size != 64)
+		return false;
+	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER)
+		return is_spill(tracking, operand);
+	number = register_number(operand->reg.value);
+	return number != NO_REGISTER && tracking->in[number];
+}
+
+static void field_see(struct tracking *tracking, int64_t offset)
+{
+	if (offset == TYPE_BASICSIZE)
+		tracking->basicsize = true;
+	else if (offset >= TYPE_FLAGS && offset < TYPE_DOC)
+		tracking->flags = true;
+	else if ((offset >= TYPE_DEALLOC && offset < TYPE_FLAGS) ||
+		 (offset >= TYPE_DOC && offset < TYPE_SLOTS_END))
+		tracking->others = true;
+}
+
+/* The type goes from one place to another. */
+static void moved_to(struct tracking *tracking, const ZydisDecodedOperand *operand)
+{
+	if (operand->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+		tracking->in[register_number(operand->reg.value)] = true;
+		return;
+	}
+	if (tracking->spill_count == SPILLS_MAX || operand->mem.index != ZYDIS_REGISTER_NONE)
+		return;
+	tracking->spills[tracking->spill_count].base = register_number(operand->mem.base);
+	tracking->spills[tracking->spill_count++].offset = operand->mem.disp.value;
+}
+
+static void tracking_step(struct tracking *tracking, const struct code_instruction *instruction)
+{
+	const ZydisDecodedOperand *operands = instruction->operands;
+	const bool moves =
+		instruction->head.mnemonic == ZYDIS_MNEMONIC_MOV && is_type(tracking, &operands[1]);
+
+	for (size_t i = 0; i < instruction->head.operand_count; i++) {
+		const ZydisDecodedOperand *operand = &operands[i];
+		uint8_t number;
+
+		if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+		    operand->mem.type == ZYDIS_MEMOP_TYPE_MEM) {
+			number = register_number(operand->mem.base);
+			if (number != NO_REGISTER && tracking->in[number])
+				field_see(tracking, operand->mem.disp.value);
+		}
+	}
+	for (size_t i = 0; i < instruction->head.operand_count; i++) {
+		const ZydisDecodedOperand *operand = &operands[i];
+		uint8_t number;
+
+		if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+		    !(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+			continue;
+		number = register_number(operand->reg.value);
+		if (number == NO_REGISTER)
+			continue;
+		tracking->in[number] = false;
+		tracking->stack_moved |= number == STACK_POINTER;
+	}
+	if (moves)
+		moved_to(tracking, &operands[0]);
+}
+
+/* Whether the function at `address` makes an instance of its first argument; *callee: who does it for it. */
+static enum doing doing_of(const struct code *code, uint64_t address, uint64_t *callee)
+{
+	struct tracking tracking = { .in[RDI] = true };
+	struct code_instruction instruction;
+
+	for (int i = 0; i < LOOK_STEPS && code_read(code, address, &instruction); i++) {
+		switch (instruction.head.meta.category) {
+		case ZYDIS_CATEGORY_CALL:
+			if (tracking.basicsize && tracking.flags && !tracking.others)
+				return DOING_WORK;
+			return tracking.in[RDI] && code_target(&instruction, callee) ? DOING_CALLS :
+										       DOING_OTHER;
+		case ZYDIS_CATEGORY_UNCOND_BR:
+			if (tracking.basicsize || tracking.stack_moved || !tracking.in[RDI])
+				goto done;
+			return code_target(&instruction, callee) ? DOING_CALLS : DOING_OTHER;
+		case ZYDIS_CATEGORY_RET:
+		case ZYDIS_CATEGORY_INTERRUPT:
+			goto done;
+		case ZYDIS_CATEGORY_COND_BR:
+			break;
+		default:
+			tracking_step(&tracking, &instruction);
+		}
+		address = code_next(&instruction);
+	}
+done:
+	return tracking.basicsize && tracking.flags && !tracking.others ? DOING_WORK : DOING_OTHER;
+}
+
+/* ---- makers ---- */
+
+static int maker_add(struct search *search, uint64_t address)
+{
+	struct lifetime_makers *makers = search->out;
+
+	for (size_t i = 0; i < makers->count; i++) {
+		if (makers->addresses[i] == address)
+			return 0;
+	}
+	if (makers->count == LIFETIME_MAKERS_MAX)
+		return -E2BIG;
+	makers->addresses[makers->count++] = address;
+	return 0;
+}
+
+/* A function, or what the entry of a linkage table leads to; 0: it is in another file, or nowhere. */
+static uint64_t function_at(const struct search *search, uint64_t address)
+{
+	char name[64];
+	struct elf_symbol symbol = { .name = name };
+
+	if (!module_is_stub(search->module, address))
+		return address;
+	if (!module_stub_name(search->module, address, name, sizeof(name)) ||
+	    !module_symbols_find(search->module, false, &symbol, 1))
+		return 0;
+	return symbol.address;
+}
+
+/* Takes the function that does the work for the one at `address`. 1; 0: nobody does; -E2BIG. */
+static int maker_follow(struct search *search, uint64_t address)
+{
+	for (int i = 0; i < LEADING_MAX; i++) {
+		uint64_t callee = 0;
+		enum doing doing;
+		int err;
+
+		address = function_at(search, address);
+		if (!address)
+			return 0;
+		doing = doing_of(search->code, address, &callee);
+		if (doing == DOING_WORK) {
+			err = maker_add(search, address);
+			return err ? err : 1;
+		}
+		if (doing == DOING_OTHER)
+			return 0;
+		address = callee;
+	}
+	return 0;
+}
+
+/* ---- where comparisons lead ---- */
+
+/* The instruction behind a comparison, and its branch, when both sides are equal. */
+static bool equal_side(const struct code *code, uint64_t address, uint64_t *side)
+{
+	struct code_instruction instruction;
+
+	for (int i = 0; i < 4 && code_read(code, address, &instruction); i++) {
+		if (instruction.head.mnemonic == ZYDIS_MNEMONIC_JZ)
+			return code_target(&instruction, side);
+		if (instruction.head.mnemonic == ZYDIS_MNEMONIC_JNZ) {
+			*side = code_next(&instruction);
+			return true;
+		}
+		/* Only what leaves the flags alone comes between them. */
+		if (instruction.head.mnemonic != ZYDIS_MNEMONIC_MOV &&
+		    instruction.head.mnemonic != ZYDIS_MNEMONIC_LEA)
+			return false;
+		address = code_next(&instruction);
+	}
+	return false;
+}
+
+/* Whether the fields that the work begins with are read, of whatever. */
+struct fields {
+	bool basicsize, flags;
+};
+
+static void fields_see(struct fields *fields, const struct code_instruction *instruction)
+{
+	for (size_t i = 0; i < instruction->head.operand_count_visible; i++) {
+		const ZydisDecodedOperand *operand = &instruction->operands[i];
+		const int64_t offset = operand->mem.disp.value;
+
+		if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY ||
+		    operand->mem.base == ZYDIS_REGISTER_RIP)
+			continue;
+		fields->basicsize |= offset == TYPE_BASICSIZE;
+		fields->flags |= offset >= TYPE_FLAGS && offset < TYPE_DOC;
+	}
+}
+
+/* What is done from `address` on: where control comes to when tp_alloc is PyType_GenericAlloc(). */
+static int side_follow(struct search *search, uint64_t address)
+{
+	struct code_instruction instruction;
+	struct fields fields = { 0 };
+	uint64_t target;
+	int found = 0;
+
+	for (int i = 0; i < FOLLOW_STEPS && code_read(search->code, address, &instruction); i++) {
+		const ZydisInstructionCategory category = instruction.head.meta.category;
+
+		address = code_next(&instruction);
+		if (category == ZYDIS_CATEGORY_UNCOND_BR || category == ZYDIS_CATEGORY_CALL) {
+			if (!code_target(&instruction, &target))
+				break;
+			/* A jump to what others call is a call, too. */
+			if (category == ZYDIS_CATEGORY_CALL ||
+			    code_is_called(search->code, target)) {
+				found = maker_follow(search, target);
+				break;
+			}
+			address = target;
+		} else if (category == ZYDIS_CATEGORY_RET || category == ZYDIS_CATEGORY_COND_BR) {
+			break;
+		}
+		fields_see(&fields, &instruction);
+	}
+	if (found < 0)
+		return found;
+	if (found)
+		search->out->calling++;
+	else if (fields.basicsize && fields.flags)
+		search->out->inlined++;
+	else
+		search->out->other++;
+	return 0;
+}
+
+static int comparison_follow(struct search *search, uint64_t behind)
+{
+	uint64_t side;
+
+	return equal_side(search->code, behind, &side) ? side_follow(search, side) : 0;
+}
+
+/* ---- comparisons ---- */
+
+static bool is_word(const ZydisDecodedOperand *operand, uint8_t number)
+{
+	return operand->type == ZYDIS_OPERAND_TYPE_REGISTER && operand->size == 64 &&
+	       register_number(operand->reg.value) == number;
+}
+
+/* The address is in a register from `at` on: every comparison with it up to where it goes. */
+static int register_follow(struct search *search, uint64_t at, uint8_t number)
+{
+	struct code_instruction instruction;
+
+	for (int i = 0; i < COMPARE_STEPS && code_read(search->code, at, &instruction); i++) {
+		const ZydisDecodedOperand *operands = instruction.operands;
+		int err = 0;
+
+		at = code_next(&instruction);
+		if (instruction.head.mnemonic == ZYDIS_MNEMONIC_CMP &&
+		    (is_word(&operands[0], number) || is_word(&operands[1], number)))
+			err = comparison_follow(search, at);
+		if (err)
+			return err;
+		if (instruction.head.meta.category == ZYDIS_CATEGORY_RET ||
+		    instruction.head.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
+		    instruction.head.meta.category == ZYDIS_CATEGORY_CALL)
+			return 0;
+		for (size_t j = 0; j < instruction.head.operand_count; j++) {
+			if (operands[j].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+			    operands[j].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
+			    register_number(operands[j].reg.value) == number)
+				return 0;
+		}
+	}
+	return 0;
+}
+
+/* Whether an operand is `address` itself, as a constant, or (`in_slot`) the word there. */
+static bool operand_names(const struct code_instruction *instruction, size_t operand,
+			  uint64_t address, bool in_slot)
+{
+	const ZydisDecodedOperand *what = &instruction->operands[operand];
+	uint64_t refers;
+
+	if (operand >= instruction->head.operand_count_visible)
+		return false;
+	if (!in_slot && what->type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+		return !what->imm.is_relative && what->imm.value.u == address;
+	return (in_slot || instruction->head.mnemonic == ZYDIS_MNEMONIC_LEA) &&
+	       code_refers(instruction, operand, &refers) && refers == address;
+}
+
+/* An instruction that has the function's address as operand. Its last four bytes tell it. */
+struct naming {
+	struct search *search;
+	uint64_t address; /* of the function, or of a word with its address */
+	bool in_slot;
+};
+
+static int naming_use(const struct naming *naming, const struct code_instruction *instruction)
+{
+	const ZydisDecodedOperand *operands = instruction->operands;
+	const ZydisMnemonic mnemonic = instruction->head.mnemonic;
+	const uint64_t behind = code_next(instruction);
+	uint8_t number;
+
+	if (mnemonic == ZYDIS_MNEMONIC_CMP)
+		return comparison_follow(naming->search, behind);
+	if ((mnemonic != ZYDIS_MNEMONIC_MOV && mnemonic != ZYDIS_MNEMONIC_LEA) ||
+	    operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER)
+		return 0;
+	number = register_number(operands[0].reg.value);
+	return number == NO_REGISTER ? 0 : register_follow(naming->search, behind, number);
+}
+
+/* The instruction that ends with the four bytes at `at`: from the longest that it can be on. */
+static int naming_see(const struct code *code, uint64_t at, void *arg)
+{
+	const struct naming *naming = arg;
+	const uint64_t end = at + sizeof(uint32_t);
+	struct code_instruction instruction;
+
+	for (uint64_t start = at - 8; start < at; start++) {
+		if (!code_read(code, start, &instruction) || code_next(&instruction) != end)
+			continue;
+		for (size_t i = 0; i < 2; i++) {
+			if (operand_names(&instruction, i, naming->address, naming->in_slot))
+				return naming_use(naming, &instruction);
+		}
+	}
+	return 0;
+}
+
+/* Words of the global offset table; those of types, which have it in tp_alloc, no code names. */
+static int slot_keep(const struct relocation *relocation, void *arg)
+{
+	struct search *search = arg;
+
+	if (relocation->slot - search->offsets.address < search->offsets.size &&
+	    strcmp(relocation->name, "PyType_GenericAlloc") == 0 && search->slot_count < SLOTS_MAX)
+		search->slots[search->slot_count++] = relocation->slot;
+	return 0;
+}
+
+/* The functions by their own names, which no comparison need lead to. */
+static int named_add(struct search *search)
+{
+	struct elf_symbol symbol = { .name = "_PyType_AllocNoTrack" };
+	int found = maker_follow(search, search->generic_alloc);
+
+	/* Where it does not read as expected (a build that is not optimised) it is the one, all the same. */
+	if (!found)
+		found = maker_add(search, search->generic_alloc);
+	if (found < 0 || !module_symbols_find(search->module, true, &symbol, 1))
+		return found < 0 ? found : 0;
+	found = maker_follow(search, symbol.address);
+	return found < 0 ? found : 0;
+}
+
+int lifetime_makers_find(const struct module *module, uint64_t generic_alloc,
+			 struct lifetime_makers *out)
+{
+	struct search search = { .module = module, .generic_alloc = generic_alloc, .out = out };
+	struct code code;
+	int err;
+
+	*out = (struct lifetime_makers){ 0 };
+	err = code_load(module, &code);
+	if (err)
+		return err;
+	search.code = &code;
+	if (elf_file_section(module->file, ".got", &search.offsets))
+		err = relocations_each(module->file, slot_keep, &search);
+	if (!err)
+		err = named_add(&search);
+	if (!err) {
+		struct naming naming = { .search = &search, .address = generic_alloc };
+
+		err = code_mentions(&code, generic_alloc, naming_see, &naming);
+	}
+	for (size_t i = 0; i < search.slot_count && !err; i++) {
+		struct naming naming = { &search, search.slots[i], true };
+
+		err = code_mentions(&code, search.slots[i], naming_see, &naming);
+	}
+	code_release(&code);
+	return err;
+}
