@@ -239,6 +239,7 @@ int config_parse(int argc, char *const *argv, const struct config_host *host, st
 	config->probes = -1;
 	config->call_sort = CALL_SORT_SELF;
 	config->temporary_distance = 1;
+	config->sample_one_in = 1;
 	config->no_color = host->no_color;
 
 	err = parse_words(&parse, argc, argv);
@@ -277,6 +278,7 @@ void config_release(struct config *config)
 	free(config->pids);
 	free(config->reports);
 	free(config->globs);
+	free(config->types);
 	free(config->title);
 	memset(config, 0, sizeof(*config));
 }

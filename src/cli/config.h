@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "model/call_rollup.h"
 #include "model/census.h"
+#include "model/lifetime_rollup.h"
 #include "model/memory_rollup.h"
 #include "model/rollup.h"
 
@@ -88,17 +89,24 @@ struct config {
 	bool show_given;     /* by --show itself */
 	uint64_t max_blocks; /* live blocks to have room for; 0: by the machine's memory */
 
+	/* Of --mode lifetime. */
+	const char **types; /* --types: patterns of built-in and extension types */
+	size_t type_count;
+	uint64_t sample_one_in; /* of those; 1: every object is followed */
+	enum lifetime_view lifetime_view;
+
 	struct config_heap heap;
 
 	struct config_report *reports; /* at least one; at most one goes to standard output */
 	size_t report_count;
 	const char **globs;
 	size_t glob_count;
-	enum rollup_by by;		 /* ROLLUP_LINE by default in --mode memory */
-	enum rollup_sort sort;		 /* of sampled modes */
-	enum call_rollup_sort call_sort; /* of exact modes */
-	enum memory_sort memory_sort;	 /* of --mode memory */
-	uint32_t limit;			 /* rows; 0: all */
+	enum rollup_by by; /* by default ROLLUP_LINE in --mode memory, ROLLUP_CLASS in lifetime */
+	enum rollup_sort sort;		  /* of sampled modes */
+	enum call_rollup_sort call_sort;  /* of exact modes */
+	enum memory_sort memory_sort;	  /* of --mode memory */
+	enum lifetime_sort lifetime_sort; /* of --mode lifetime */
+	uint32_t limit;			  /* rows; 0: all */
 	bool threads;
 
 	char *title; /* owned; the command line as a shell would take it: "pybpfprof -p 42" */

@@ -53,12 +53,14 @@ int config_check_target(struct parse *parse)
 }
 
 /* Modes that are alike in what can be asked of them, and that go together in one run. */
-enum mode_family { FAMILY_SAMPLED, FAMILY_EXACT, FAMILY_MEMORY, FAMILY_COUNT };
+enum mode_family { FAMILY_SAMPLED, FAMILY_EXACT, FAMILY_MEMORY, FAMILY_LIFETIME, FAMILY_COUNT };
 
 static enum mode_family mode_family(enum config_mode mode)
 {
 	if (mode == CONFIG_MODE_MEMORY)
 		return FAMILY_MEMORY;
+	if (mode == CONFIG_MODE_LIFETIME)
+		return FAMILY_LIFETIME;
 	return CONFIG_MODES_EXACT & 1u << mode ? FAMILY_EXACT : FAMILY_SAMPLED;
 }
 
@@ -76,39 +78,56 @@ static const char *first_mode(const struct config *config, enum mode_family fami
 static const char *const family_words[] = {
 	[FAMILY_EXACT] = "the exact modes: give --mode time or callgraph",
 	[FAMILY_MEMORY] = "--mode memory",
+	[FAMILY_LIFETIME] = "--mode lifetime",
 };
 
 /*
  * Options that not every family of modes knows: which one does, and where that is the sampled ones,
- * why each of the others does not. -n goes with memory as well.
+ * why each of the others does not. -n goes with memory as well, and another one may know it, too.
  */
 static const struct {
 	enum option_id id;
 	enum mode_family family;
 	const char *reasons[FAMILY_COUNT]; /* NULL: of the family's words, or it is known there */
+	enum mode_family also;		   /* FAMILY_SAMPLED: no other one */
 } one_sided[] = {
 	{ OPTION_RATE,
 	  FAMILY_SAMPLED,
 	  { [FAMILY_EXACT] = "every call is seen, none is sampled",
-	    [FAMILY_MEMORY] =
-		    "no clock takes samples; --sample BYTES records fewer allocations" } },
-	{ OPTION_NATIVE, FAMILY_SAMPLED, { [FAMILY_EXACT] = "only Python's functions are seen" } },
+	    [FAMILY_MEMORY] = "no clock takes samples; --sample BYTES records fewer allocations",
+	    [FAMILY_LIFETIME] = "no clock takes samples; --sample 1/N follows fewer objects" },
+	  FAMILY_SAMPLED },
+	{ OPTION_NATIVE,
+	  FAMILY_SAMPLED,
+	  { [FAMILY_EXACT] = "only Python's functions are seen",
+	    [FAMILY_LIFETIME] = "objects are of the Python code that makes them" },
+	  FAMILY_SAMPLED },
 	{ OPTION_KERNEL,
 	  FAMILY_SAMPLED,
 	  { [FAMILY_EXACT] = "only Python's functions are seen",
-	    [FAMILY_MEMORY] = "a process allocates outside of the kernel" } },
-	{ OPTION_PROBES, FAMILY_EXACT, { NULL } },
-	{ OPTION_RAW, FAMILY_EXACT, { NULL } },
-	{ OPTION_DUTY, FAMILY_EXACT, { NULL } },
-	{ OPTION_SHOW, FAMILY_MEMORY, { NULL } },
-	{ OPTION_LEAKS, FAMILY_MEMORY, { NULL } },
-	{ OPTION_TEMPORARY, FAMILY_MEMORY, { NULL } },
-	{ OPTION_RSS, FAMILY_MEMORY, { NULL } },
-	{ OPTION_ALLOCATOR, FAMILY_MEMORY, { NULL } },
-	{ OPTION_SAMPLE, FAMILY_MEMORY, { NULL } },
-	{ OPTION_MIN_SIZE, FAMILY_MEMORY, { NULL } },
-	{ OPTION_MAX_BLOCKS, FAMILY_MEMORY, { NULL } },
+	    [FAMILY_MEMORY] = "a process allocates outside of the kernel",
+	    [FAMILY_LIFETIME] = "objects are made outside of the kernel" },
+	  FAMILY_SAMPLED },
+	{ OPTION_PROBES, FAMILY_EXACT, { NULL }, FAMILY_SAMPLED },
+	{ OPTION_RAW, FAMILY_EXACT, { NULL }, FAMILY_SAMPLED },
+	{ OPTION_DUTY, FAMILY_EXACT, { NULL }, FAMILY_SAMPLED },
+	{ OPTION_SHOW, FAMILY_MEMORY, { NULL }, FAMILY_LIFETIME },
+	{ OPTION_LEAKS, FAMILY_MEMORY, { NULL }, FAMILY_SAMPLED },
+	{ OPTION_TEMPORARY, FAMILY_MEMORY, { NULL }, FAMILY_SAMPLED },
+	{ OPTION_RSS, FAMILY_MEMORY, { NULL }, FAMILY_SAMPLED },
+	{ OPTION_ALLOCATOR, FAMILY_MEMORY, { NULL }, FAMILY_SAMPLED },
+	{ OPTION_SAMPLE, FAMILY_MEMORY, { NULL }, FAMILY_LIFETIME },
+	{ OPTION_MIN_SIZE, FAMILY_MEMORY, { NULL }, FAMILY_SAMPLED },
+	{ OPTION_MAX_BLOCKS, FAMILY_MEMORY, { NULL }, FAMILY_SAMPLED },
+	{ OPTION_TYPES, FAMILY_LIFETIME, { NULL }, FAMILY_SAMPLED },
 };
+
+static void append_family(struct parse *parse, enum mode_family family, enum mode_family also)
+{
+	buffer_string(parse->message, family_words[family]);
+	if (also != FAMILY_SAMPLED)
+		buffer_printf(parse->message, " and %s", family_words[also]);
+}
 
 static int check_options_of_modes(struct parse *parse, enum mode_family family)
 {
@@ -118,16 +137,18 @@ static int check_options_of_modes(struct parse *parse, enum mode_family family)
 		const char *name = option_at(one_sided[i].id)->name;
 		const char *reason = one_sided[i].reasons[family];
 
-		if (!(parse->given & 1ull << one_sided[i].id) || one_sided[i].family == family)
+		if (!(parse->given & 1ull << one_sided[i].id) || one_sided[i].family == family ||
+		    (one_sided[i].also != FAMILY_SAMPLED && one_sided[i].also == family))
 			continue;
-		if (reason)
+		if (reason) {
 			buffer_printf(parse->message, "--%s means nothing with --mode %s: %s", name,
 				      mode, reason);
-		else if (family_words[one_sided[i].family])
-			buffer_printf(parse->message, "--%s is for %s", name,
-				      family_words[one_sided[i].family]);
-		else
+		} else if (family_words[one_sided[i].family]) {
+			buffer_printf(parse->message, "--%s is for ", name);
+			append_family(parse, one_sided[i].family, one_sided[i].also);
+		} else {
 			continue;
+		}
 		return -EINVAL;
 	}
 	return 0;
@@ -136,27 +157,29 @@ static int check_options_of_modes(struct parse *parse, enum mode_family family)
 /* The one family that all modes are of. */
 static int check_families(struct parse *parse, enum mode_family *family)
 {
-	const struct config *config = parse->config;
-	const char *exact = first_mode(config, FAMILY_EXACT);
-	const char *sampled = first_mode(config, FAMILY_SAMPLED);
-	const char *memory = first_mode(config, FAMILY_MEMORY);
+	const char *first = NULL;
 
-	if (memory && (exact || sampled)) {
-		buffer_printf(
-			parse->message,
-			"modes %s and %s cannot be combined in one run yet: give --mode memory "
-			"alone",
-			exact ? exact : sampled, memory);
-		return -EINVAL;
+	*family = FAMILY_SAMPLED;
+	for (enum mode_family i = 0; i < FAMILY_COUNT; i++) {
+		const char *mode = first_mode(parse->config, i);
+		bool alone = i > FAMILY_EXACT;
+
+		if (mode && first) {
+			buffer_printf(parse->message,
+				      "modes %s and %s cannot be combined in one run yet: ", first,
+				      mode);
+			if (alone)
+				buffer_printf(parse->message, "give --mode %s alone", mode);
+			else
+				buffer_string(parse->message,
+					      "one samples, the other sees every call");
+			return -EINVAL;
+		}
+		if (mode) {
+			first = mode;
+			*family = i;
+		}
 	}
-	if (exact && sampled) {
-		buffer_printf(parse->message,
-			      "modes %s and %s cannot be combined in one run yet: one samples, the "
-			      "other sees every call",
-			      sampled, exact);
-		return -EINVAL;
-	}
-	*family = exact ? FAMILY_EXACT : memory ? FAMILY_MEMORY : FAMILY_SAMPLED;
 	return 0;
 }
 
@@ -171,6 +194,8 @@ int config_check_modes(struct parse *parse)
 		err = check_options_of_modes(parse, family);
 	if (!err && family == FAMILY_MEMORY)
 		err = config_check_memory(parse);
+	if (!err && family == FAMILY_LIFETIME)
+		err = config_check_lifetime(parse);
 	if (!err)
 		err = config_apply_sort(parse);
 	if (err)
@@ -225,6 +250,12 @@ static int check_format(struct parse *parse, const struct config_report *report)
 	if (config_has_mode(parse->config, CONFIG_MODE_MEMORY) && !strcmp(format, "pstats")) {
 		buffer_string(parse->message,
 			      "pstats holds times, not bytes: pprof and callgrind are for both");
+		return -EINVAL;
+	}
+	if (config_has_mode(parse->config, CONFIG_MODE_LIFETIME) && !strcmp(format, "pstats")) {
+		buffer_string(
+			parse->message,
+			"pstats holds times of calls, not objects: pprof and callgrind have both");
 		return -EINVAL;
 	}
 	if (renderer->binary && !report->path && parse->host->stdout_terminal) {

@@ -22,10 +22,14 @@ _Static_assert(COUNT_OF(memory_sort_names) == MEMORY_SORT_COUNT, "a name for eve
 
 static const char *const allocator_names[] = { "malloc", "object" };
 
-static int set_show(struct parse *parse, const char *text)
+static int apply_show(struct parse *parse)
 {
-	size_t show = config_word_index(text, strlen(text), memory_sort_names, MEMORY_VIEW_COUNT);
+	const char *text = parse->show;
+	size_t show;
 
+	if (!text)
+		return 0;
+	show = config_word_index(text, strlen(text), memory_sort_names, MEMORY_VIEW_COUNT);
 	if (show == MEMORY_VIEW_COUNT)
 		return config_refuse_word(parse, "--show", text, strlen(text), memory_sort_names,
 					  MEMORY_VIEW_COUNT);
@@ -96,14 +100,10 @@ static int set_max_blocks(struct parse *parse, const char *text)
 int config_apply_memory_value(struct parse *parse, enum option_id id, const char *text)
 {
 	switch (id) {
-	case OPTION_SHOW:
-		return set_show(parse, text);
 	case OPTION_TEMPORARY:
 		return set_temporary(parse, text);
 	case OPTION_ALLOCATOR:
 		return set_allocator(parse, text);
-	case OPTION_SAMPLE:
-		return set_bytes(parse, "--sample", text, &parse->config->sample_bytes);
 	case OPTION_MIN_SIZE:
 		return set_bytes(parse, "--min-size", text, &parse->config->min_size_bytes);
 	case OPTION_MAX_BLOCKS:
@@ -156,7 +156,12 @@ static int check_resident(struct parse *parse)
 int config_check_memory(struct parse *parse)
 {
 	struct config *config = parse->config;
+	int err = apply_show(parse);
 
+	if (!err && parse->sample)
+		err = set_bytes(parse, "--sample", parse->sample, &config->sample_bytes);
+	if (err)
+		return err;
 	if (config->sample_bytes && config->min_size_bytes) {
 		buffer_string(parse->message,
 			      "--sample and --min-size exclude each other: sampling by bytes "

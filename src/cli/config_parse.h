@@ -18,7 +18,9 @@ struct parse {
 	const struct config_host *host;
 	struct buffer *message;
 	const char *sort; /* as typed: which columns there are, the modes tell; NULL: not given */
-	uint64_t given;	  /* bits 1 << enum option_id: what was on the command line */
+	const char *show; /* the same of --show and --sample */
+	const char *sample;
+	uint64_t given; /* bits 1 << enum option_id: what was on the command line */
 };
 
 /* All ints: 0; -EINVAL with one line appended to parse->message; -ENOMEM. */
@@ -40,6 +42,11 @@ struct config_report *config_report_add(struct config *config);
 int config_apply_memory_value(struct parse *parse, enum option_id id, const char *text);
 int config_apply_memory_sort(struct parse *parse);
 int config_check_memory(struct parse *parse);
+
+/* config_lifetime.c: the options of --mode lifetime */
+int config_add_type(struct parse *parse, const char *text);
+int config_apply_lifetime_sort(struct parse *parse);
+int config_check_lifetime(struct parse *parse);
 
 /* config_heap.c: the options of `heap` */
 int config_apply_heap_value(struct parse *parse, enum option_id id, const char *text);

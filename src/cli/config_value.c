@@ -288,6 +288,8 @@ int config_apply_sort(struct parse *parse)
 
 	if (config_has_mode(config, CONFIG_MODE_MEMORY))
 		return config_apply_memory_sort(parse);
+	if (config_has_mode(config, CONFIG_MODE_LIFETIME))
+		return config_apply_lifetime_sort(parse);
 	if (!parse->sort)
 		return 0;
 	if (!config_is_exact(config)) {
@@ -410,9 +412,15 @@ int config_apply_value(struct parse *parse, enum option_id id, const char *text)
 	case OPTION_PROBES:
 		return set_probes(parse, text);
 	case OPTION_SHOW:
+		parse->show = text;
+		return 0;
+	case OPTION_SAMPLE:
+		parse->sample = text;
+		return 0;
+	case OPTION_TYPES:
+		return config_add_type(parse, text);
 	case OPTION_TEMPORARY:
 	case OPTION_ALLOCATOR:
-	case OPTION_SAMPLE:
 	case OPTION_MIN_SIZE:
 	case OPTION_MAX_BLOCKS:
 		return config_apply_memory_value(parse, id, text);

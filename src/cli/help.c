@@ -81,7 +81,7 @@ static const char *const help_examples[COMMAND_COUNT] = {
 static const char *const help_group_titles[] = {
 	[OPTION_GROUP_TARGET] = "Target, one of -p, -a, --cgroup, -- COMMAND",
 	[OPTION_GROUP_MEASURE] = "Measuring",
-	[OPTION_GROUP_MEMORY] = "Memory, with --mode memory",
+	[OPTION_GROUP_MEMORY] = "Memory and objects, with --mode memory or lifetime",
 	[OPTION_GROUP_REPORT] = "Report",
 	[OPTION_GROUP_GENERAL] = "General",
 };

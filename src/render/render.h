@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "model/call_rollup.h"
+#include "model/lifetime_rollup.h"
 #include "model/memory_rollup.h"
 #include "model/profile.h"
 #include "model/rollup.h"
@@ -17,11 +18,12 @@
 struct render_options {
 	enum rollup_by by;
 	enum rollup_sort sort;
-	enum call_rollup_sort call_sort; /* of exact calls */
-	enum memory_sort memory_sort;	 /* of --mode memory */
-	uint32_t limit;			 /* rows of a table; 0: all */
-	bool split_threads;		 /* -t */
-	bool color;			 /* the table may use ANSI colours */
+	enum call_rollup_sort call_sort;  /* of exact calls */
+	enum memory_sort memory_sort;	  /* of --mode memory */
+	enum lifetime_sort lifetime_sort; /* of --mode lifetime */
+	uint32_t limit;			  /* rows of a table; 0: all */
+	bool split_threads;		  /* -t */
+	bool color;			  /* the table may use ANSI colours */
 	bool by_lines;		  /* --mode line: lines under each function, with error bars */
 	uint32_t columns;	  /* width to fit a table into; 0: 80 */
 	const char *version;	  /* of pybpfprof */

@@ -119,6 +119,15 @@ static void append_settings(struct buffer *out, const struct config *config)
 	buffer_string(out, config->resident ? " rss" : "");
 	buffer_string(out, shows[config->show]);
 	buffer_string(out, config->show_given ? "!" : "");
+	if (config_has_mode(config, CONFIG_MODE_LIFETIME)) {
+		buffer_printf(out, " view=%d", config->lifetime_view);
+		if (config->lifetime_sort != (enum lifetime_sort)config->lifetime_view)
+			buffer_printf(out, " lifetime_sort=%d", config->lifetime_sort);
+	}
+	if (config->action == CONFIG_RUN && config->sample_one_in != 1)
+		buffer_printf(out, " one_in=%llu", (unsigned long long)config->sample_one_in);
+	for (size_t i = 0; i < config->type_count; i++)
+		buffer_printf(out, " type=%s", config->types[i]);
 	if (config->max_blocks)
 		buffer_printf(out, " max_blocks=%llu", (unsigned long long)config->max_blocks);
 	for (size_t i = 0; i < config->report_count; i++) {
@@ -131,7 +140,9 @@ static void append_settings(struct buffer *out, const struct config *config)
 	}
 	for (size_t i = 0; i < config->glob_count; i++)
 		buffer_printf(out, " glob=%s", config->globs[i]);
-	if (config->by != (config_has_mode(config, CONFIG_MODE_MEMORY) ? ROLLUP_LINE : 0))
+	if (config->by != (config_has_mode(config, CONFIG_MODE_MEMORY)	 ? ROLLUP_LINE :
+			   config_has_mode(config, CONFIG_MODE_LIFETIME) ? ROLLUP_CLASS :
+									   0))
 		buffer_printf(out, " by=%d", config->by);
 	if (config->sort)
 		buffer_printf(out, " sort=%d", config->sort);
@@ -233,6 +244,18 @@ static const struct {
 	  "profile all mode=memory leaks show=live memory_sort=growth" },
 	{ "-a --mode memory --leaks --show peak",
 	  "profile all mode=memory leaks! memory_sort=growth" },
+	{ "-a --mode lifetime", "profile all mode=lifetime view=0" },
+	{ "-a --mode lifetime --show age", "profile all mode=lifetime view=3" },
+	{ "-a --show live --mode lifetime", "profile all mode=lifetime view=1" },
+	{ "-a --mode lifetime --show bytes --sort live",
+	  "profile all mode=lifetime view=2 lifetime_sort=1" },
+	{ "-a --mode lifetime --sort growth", "profile all mode=lifetime view=0 lifetime_sort=5" },
+	{ "-a --mode lifetime --types dict --types=numpy.*",
+	  "profile all mode=lifetime view=0 type=dict type=numpy.*" },
+	{ "-a --mode lifetime --types dict --sample 1/64",
+	  "profile all mode=lifetime view=0 one_in=64 type=dict" },
+	{ "-a --mode lifetime --sample=1/1k", "profile all mode=lifetime view=0 one_in=1000" },
+	{ "-a --mode lifetime --by line", "profile all mode=lifetime view=0 by=3" },
 	{ "-a --mode memory --leaks --sort live", "profile all mode=memory leaks show=live" },
 	{ "-a --mode memory --rss", "profile all mode=memory rss" },
 	{ "-a --mode memory --rss --show resident", "profile all mode=memory rss show=resident!" },
@@ -355,6 +378,28 @@ static const struct {
 	{ "-a --mode line,callgraph", "modes line and callgraph cannot be combined" },
 	{ "-a --mode memory,cpu", "modes cpu and memory cannot be combined in one run yet" },
 	{ "-a --mode time,memory", "modes time and memory cannot be combined in one run yet" },
+	{ "-a --mode lifetime,cpu",
+	  "modes cpu and lifetime cannot be combined in one run yet: give --mode lifetime alone" },
+	{ "-a --mode lifetime,memory", "modes memory and lifetime cannot be combined" },
+	{ "-a --mode lifetime -r 99", "--rate means nothing with --mode lifetime: no clock" },
+	{ "-a --mode lifetime -k", "--kernel means nothing with --mode lifetime: " },
+	{ "-a --mode lifetime -n", "--native means nothing with --mode lifetime: " },
+	{ "-a --mode lifetime --leaks", "--leaks is for --mode memory" },
+	{ "-a --mode lifetime --raw", "--raw is for the exact modes: " },
+	{ "-a --mode lifetime --by tree", "--by tree is for the exact modes: " },
+	{ "-a --mode lifetime --show peak",
+	  "unknown --show 'peak'; known: created, live, bytes, age" },
+	{ "-a --mode memory --show created", "unknown --show 'created'; known: peak, live" },
+	{ "-a --mode lifetime --sort self",
+	  "unknown --sort column 'self'; known: created, live, bytes, age, destroyed, growth" },
+	{ "-a --mode lifetime --sample 512k", "'512k' is not a share of objects, 1/1 to 1/" },
+	{ "-a --mode lifetime --sample 1/0", "'1/0' is not a share of objects" },
+	{ "-a --mode lifetime --sample 1/2M", "'1/2M' is not a share of objects" },
+	{ "-a --mode memory --sample 1/64", "'1/64' is not a number of bytes" },
+	{ "-a --mode memory --types dict", "--types is for --mode lifetime" },
+	{ "-a --types dict", "--types is for --mode lifetime" },
+	{ "-a --mode lifetime --types=", "--types needs a pattern" },
+	{ "-a --mode lifetime -f pstats -o x", "pstats holds times of calls, not objects" },
 	{ "-a --mode memory -r 99", "--rate means nothing with --mode memory: no clock" },
 	{ "-a --mode memory -k", "--kernel means nothing with --mode memory: " },
 	{ "-a --mode memory --probes usdt", "--probes is for the exact modes: " },
@@ -455,7 +500,7 @@ Test(config, names_what_is_promised_but_not_built)
 {
 	static const char *const commands[] = { "report x",  "diff a b", "top",
 						"dump -p 1", "agent",	 "case t.py" };
-	static const char *const modes[] = { "wall", "lifetime", "gc", "gil", "trace" };
+	static const char *const modes[] = { "wall", "gc", "gil", "trace" };
 	struct parsed parsed;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -471,7 +516,7 @@ Test(config, names_what_is_promised_but_not_built)
 		snprintf(line, sizeof(line), "-a --mode cpu,%s", modes[i]);
 		snprintf(expected, sizeof(expected),
 			 "mode '%s' is not built yet in this version; built: cpu, line, time, "
-			 "callgraph, memory",
+			 "callgraph, memory, lifetime",
 			 modes[i]);
 		parse_line(&parsed, line, &quiet_host);
 		cr_expect_eq(parsed.err, -EINVAL);

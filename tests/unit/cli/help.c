@@ -54,7 +54,7 @@ Test(help, does_not_advertise_what_is_not_built)
 {
 	static const char *const words[] = {
 		"pybpfprof report", "pybpfprof diff", "pybpfprof top", "pybpfprof dump",
-		"pybpfprof agent",  "pybpfprof case", "  trace",       "  lifetime",
+		"pybpfprof agent",  "pybpfprof case", "  trace",       "  gil",
 		"  wall",	    "--record",
 	};
 	struct buffer help;
