@@ -138,6 +138,8 @@ enum python_target_flag {
 	PYTHON_TARGET_FOUND = 4,
 	/* Its allocator's probes are in place. */
 	PYTHON_TARGET_MEMORY = 8,
+	/* Its collector's probes are in place. */
+	PYTHON_TARGET_GC = 16,
 };
 
 /* Value of the per-CPU `stats` map. */
@@ -171,6 +173,7 @@ enum record_kind {
 	RECORD_MEMORY,
 	RECORD_MEMORY_STACK, /* a struct record_sample, numbered: before what names it */
 	RECORD_PROCESS_OOM,  /* a struct record_process: the OOM killer has chosen it */
+	RECORD_GC,
 	RECORD_CLASS,
 	RECORD_CLASS_END, /* a struct record_class: the class itself is gone */
 	RECORD_LIFETIME,
@@ -571,6 +574,86 @@ struct record_lifetime {
 	__u32 flags; /* enum lifetime_end_flag */
 };
 ABI_ASSERT_SIZE(struct record_lifetime, 24 + 32);
+
+/* ---- collections ---- */
+
+enum { ABI_GC_GENERATIONS = 3, ABI_GC_SITES = 256 };
+
+/*
+ * Where a build's collector keeps its counters. Up to 3.14 a row of three structures lies in its state;
+ * 3.15 has a pointer to three rings there, each with the number of its newest entry behind it.
+ */
+struct gc_layout {
+	__u16 collector; /* its state: in the interpreter; 3.8: in _PyRuntime */
+	__u16 stats;	 /* in that state */
+	__u16 generations[ABI_GC_GENERATIONS]; /* where each one's entries begin */
+	__u16 indexes[ABI_GC_GENERATIONS];     /* 3.15: of a byte; ABI_NO_OFFSET */
+	__u16 entry_bytes;
+	__u16 counts; /* in an entry: collections, collected, uncollectable, one behind the other */
+	__u16 enabled;
+	__u16 youngest;	 /* the youngest generation */
+	__u16 threshold; /* in a generation: how many new objects it may have */
+	__u16 count;	 /* has */
+	__u8 entry_counts[ABI_GC_GENERATIONS]; /* of a ring; 1: there is no ring */
+	__u8 by_pointer;
+	__u8 in_runtime;
+	__u8 reserved[3];
+};
+ABI_ASSERT_SIZE(struct gc_layout, 36);
+
+/* What a generation's collections came to, all since the interpreter began. */
+struct gc_counts {
+	__u64 collections, collected, uncollectable;
+};
+
+enum gc_site_kind {
+	GC_SITE_START, /* CPython's own probe gc__start */
+	GC_SITE_DONE,  /* gc__done */
+	GC_SITE_ENTER, /* the collector's function is entered; its return is probed as well */
+};
+
+/* Value of the `gc_sites` map, by the number a probe carries as its cookie. */
+struct gc_site {
+	__u64 address;	      /* of the probed instruction in its file */
+	__u32 template_index; /* NO_TEMPLATE */
+	__u32 kind;	      /* enum gc_site_kind */
+	struct gc_layout layout;
+	__u32 reserved;
+};
+ABI_ASSERT_SIZE(struct gc_site, 56);
+
+/* Key and value of the `gc_running` map: collections that have not ended yet. */
+struct gc_running_key {
+	__u32 serial;
+	__u32 tid;
+};
+
+struct gc_running {
+	__u64 start_ns;
+	__u64 sp;	 /* where the collector's function was entered; 0: by gc__start */
+	__u64 collector; /* address of its state */
+	struct gc_counts counts[ABI_GC_GENERATIONS];
+	__u32 stack_id; /* of an earlier RECORD_MEMORY_STACK; 0: lost */
+	__u32 asked;	/* see struct record_gc */
+};
+ABI_ASSERT_SIZE(struct gc_running, 24 + 72 + 8);
+
+enum { GC_GENERATION_UNKNOWN = 255 };
+
+/* A collection that has ended. */
+struct record_gc {
+	struct record_header header; /* of the thread that collected, when it had */
+	__u64 start_ns; /* 0: it began before that could be seen; the next two are then 0 as well */
+	__u64 collected; /* objects */
+	__u64 uncollectable;
+	__u64 collector; /* address of its state: each interpreter has its own from 3.9 on */
+	__u64 collections[ABI_GC_GENERATIONS]; /* of each generation so far, this one included */
+	__u32 stack_id;			       /* where it began; as in struct gc_running */
+	__u8 generation;		       /* GC_GENERATION_UNKNOWN */
+	__u8 asked; /* not because of the number of new objects: gc.collect(), the interpreter's end */
+	__u16 reserved;
+};
+ABI_ASSERT_SIZE(struct record_gc, 24 + 32 + 24 + 8);
 
 struct record_process {
 	struct record_header header; /* pid: the process meant (for a fork, the child) */

@@ -93,12 +93,15 @@ static void session_choose(const struct capture *capture, struct bpf_program *se
 /* Programs whose probes are put in many at once, where the kernel can. */
 static void multi_tune(struct capture *capture)
 {
-	const uint32_t families = 1u << PROBE_CALLS | 1u << PROBE_MEMORY | 1u << PROBE_LIFETIME;
+	const uint32_t families =
+		1u << PROBE_CALLS | 1u << PROBE_MEMORY | 1u << PROBE_LIFETIME | 1u << PROBE_GC;
 	struct bpf_program *const programs[] = {
 		capture->skeleton->progs.calls__enter,	  capture->skeleton->progs.calls__leave,
 		capture->skeleton->progs.memory__enter,	  capture->skeleton->progs.memory__leave,
 		capture->skeleton->progs.memory__start,	  capture->skeleton->progs.lifetime__enter,
 		capture->skeleton->progs.lifetime__leave, capture->skeleton->progs.lifetime__start,
+		capture->skeleton->progs.gc__start,	  capture->skeleton->progs.gc__done,
+		capture->skeleton->progs.gc__leave,
 	};
 	const uint32_t with_session = 1u << PROBE_MEMORY | 1u << PROBE_LIFETIME;
 
@@ -124,14 +127,12 @@ static int memory_tune(struct capture *capture)
 	uint32_t blocks_max = 1, stacks_max = 1024, objects_max = 1;
 	int error;
 
-	if (options->families >> PROBE_MEMORY & 1) {
+	if (options->families >> PROBE_MEMORY & 1)
 		blocks_max = options->blocks_max;
-		stacks_max = MEMORY_STACKS;
-	}
-	if (options->families >> PROBE_LIFETIME & 1) {
+	if (options->families >> PROBE_LIFETIME & 1)
 		objects_max = options->blocks_max;
+	if (options->families & (1u << PROBE_MEMORY | 1u << PROBE_LIFETIME | 1u << PROBE_GC))
 		stacks_max = MEMORY_STACKS;
-	}
 	error = bpf_map__set_max_entries(capture->skeleton->maps.memory_blocks, blocks_max);
 	if (!error)
 		error = bpf_map__set_max_entries(capture->skeleton->maps.lifetime_objects,
@@ -174,6 +175,8 @@ static int capture_tune(struct capture *capture)
 		ring_bytes = RING_BYTES_CALLS;
 	else if (!ring_bytes && options->families & (1u << PROBE_MEMORY | 1u << PROBE_LIFETIME))
 		ring_bytes = RING_BYTES_MEMORY;
+	else if (!ring_bytes && options->families >> PROBE_GC & 1)
+		ring_bytes = RING_BYTES_STACKS;
 	else if (!ring_bytes)
 		ring_bytes =
 			options->native || options->kernel ? RING_BYTES_STACKS : RING_BYTES_DEFAULT;
@@ -331,6 +334,7 @@ void capture_detach(struct capture *capture)
 	 * an address by what lay there before.
 	 */
 	capture_calls_detach(capture);
+	capture_gc_detach(capture);
 	capture_memory_detach(capture);
 	capture_clocks_release(capture);
 	for (size_t i = 0; i < capture->link_count; i++)
@@ -344,6 +348,7 @@ void capture_free(struct capture *capture)
 		return;
 	capture_detach(capture);
 	capture_calls_release(capture);
+	capture_gc_release(capture);
 	capture_memory_release(capture);
 	free(capture->links);
 	free(capture->watched);

@@ -15,6 +15,7 @@
 #include "pybpfprof/abi.h"
 #include "python/allocator.h"
 #include "python/call_plan.h"
+#include "python/collector.h"
 
 enum probe_family {
 #define X(id, prefix) PROBE_##id,
@@ -130,6 +131,30 @@ int capture_lifetime_sweep(struct capture *capture, uint64_t before_ns);
 /* From now on instances of that type of the process are followed. `class_id` has LIFETIME_C_TYPE. */
 int capture_lifetime_class(struct capture *capture, const struct lifetime_class_key *key,
 			   const struct lifetime_class_value *value);
+
+/*
+ * Has the collections of all processes that run the interpreter of `python` seen, as `plan` says. Once for
+ * each file; later calls for the same file cost a look at it. Only then may a target say PYTHON_TARGET_GC.
+ * -ENOSPC: more interpreters than there is room for.
+ */
+int capture_gc_attach(struct capture *capture, const struct python_process *python,
+		      const struct collector_plan *plan);
+/*
+ * Processes in scope that run that interpreter are targets from their first collection on, like `python`,
+ * with these flags besides; a RECORD_PROCESS_FOUND, whose parent_serial is *template_index, tells of each.
+ * 0 or -errno.
+ */
+int capture_gc_template(struct capture *capture, const struct python_process *python,
+			uint32_t flags, uint32_t *template_index);
+void capture_gc_detach(struct capture *capture); /* waits until the probes are gone */
+/*
+ * Takes the collections of a process (serial 0: of all) that have not ended out of the kernel's list of them,
+ * each handed over once. A non-zero return ends it and is returned.
+ */
+typedef int (*capture_gc_fn)(void *arg, const struct gc_running_key *key,
+			     const struct gc_running *running);
+int capture_gc_running_take(struct capture *capture, uint32_t serial, capture_gc_fn on_running,
+			    void *arg);
 
 /*
  * Makes `pid` a target (or replaces what was known of it) and gives it a serial that no other

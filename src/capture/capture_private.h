@@ -66,6 +66,9 @@ struct capture {
 	size_t allocating_count;
 	struct allocating_site *allocating_sites;
 	size_t allocating_site_count;
+	struct collecting_file **collecting; /* interpreter files whose collections are seen */
+	size_t collecting_count;
+	uint32_t next_gc_site;
 	int start_fds[ABI_TEMPLATES]; /* links of memory__start */
 	size_t start_fd_count;
 	struct capture_clock clocks[CAPTURE_CLOCKS];
@@ -96,5 +99,6 @@ void capture_calls_release(struct capture *capture);
 /* Before programs are chosen: PROBE_RSS in the options becomes what this kernel needs. 0 or -errno. */
 int capture_rss_tune(struct capture *capture);
 void capture_memory_release(struct capture *capture);
+void capture_gc_release(struct capture *capture);
 
 #endif

@@ -70,6 +70,13 @@ static bool memory_sound(const struct record_memory *memory, size_t size)
 	return size >= sizeof(*memory) && memory->kind < MEMORY_EVENT_KIND_COUNT;
 }
 
+static bool gc_sound(const struct record_gc *gc, size_t size)
+{
+	return size >= sizeof(*gc) && gc->start_ns <= gc->header.time_ns &&
+	       (gc->generation < ABI_GC_GENERATIONS ||
+		(gc->generation == GC_GENERATION_UNKNOWN && !gc->start_ns));
+}
+
 int event_decode(const void *record, size_t size, struct event *event)
 {
 	const struct record_header *header = record;
@@ -112,6 +119,9 @@ int event_decode(const void *record, size_t size, struct event *event)
 		break;
 	case RECORD_MEMORY:
 		sound = memory_sound(record, size);
+		break;
+	case RECORD_GC:
+		sound = gc_sound(record, size);
 		break;
 	default:
 		return -ENOTSUP;
