@@ -192,6 +192,15 @@ void lifetime_meter_alive(struct lifetime_meter *meter, uint32_t class_index, ui
 
 /* ---- the end ---- */
 
+static unsigned int age_class(uint64_t age_ns)
+{
+	unsigned int i = 0;
+
+	while (i < LIFETIME_AGES - 1 && age_ns >= lifetime_age_limits_ns[i])
+		i++;
+	return i;
+}
+
 static int count_alive(struct lifetime_meter *meter, uint64_t end_ns)
 {
 	struct lifetimes *lifetimes = meter->lifetimes;
@@ -204,6 +213,7 @@ static int count_alive(struct lifetime_meter *meter, uint64_t end_ns)
 
 		if (histogram_add(&row->live_ages, age_ns))
 			return -ENOMEM;
+		row->live_by_age[age_class(age_ns)] += weight;
 		if (age_ns > row->live_age_max_ns)
 			row->live_age_max_ns = age_ns;
 		add_saturated(&row->live_age_sum_ns, age_ns, weight);

@@ -155,6 +155,8 @@ static void row_init(const struct builder *builder, struct lifetime_row *row, ui
 		.growth_known = !site,
 		.census_end = site ? LIFETIME_UNKNOWN : 0,
 		.age_min_ns = UINT64_MAX,
+		.before_age_min_ns = UINT64_MAX,
+		.births = LIFETIME_BIRTHS_PROBED,
 	};
 	if (!site)
 		return;
@@ -175,7 +177,9 @@ static void row_init(const struct builder *builder, struct lifetime_row *row, ui
 static struct lifetime_row *row_of(struct builder *builder, uint32_t class_index,
 				   const struct lifetime_site *site)
 {
+	const struct lifetime_class *from = &builder->lifetimes->classes[class_index];
 	struct lifetime_rollup *out = builder->out;
+	struct lifetime_row *row;
 	uint32_t thread = site && builder->split_threads ? site->thread : PROFILE_NONE;
 	uint64_t *slot;
 	bool added;
@@ -194,11 +198,14 @@ static struct lifetime_row *row_of(struct builder *builder, uint32_t class_index
 		row_init(builder, &out->rows[out->row_count], class_index, site);
 		*slot = ++out->row_count;
 	}
-	thread = *slot - 1;
-	if (!map64_slot(builder->seen, map64_pair(thread, class_index), &added))
+	row = &out->rows[*slot - 1];
+	if (!map64_slot(builder->seen, map64_pair(row - out->rows, class_index), &added))
 		return NULL;
-	out->rows[thread].class_count += added;
-	return &out->rows[thread];
+	row->class_count += added;
+	row->sampled = row->sampled || from->sampled;
+	if (from->births == LIFETIME_BIRTHS_NONE)
+		row->births = LIFETIME_BIRTHS_NONE;
+	return row;
 }
 
 static void add_saturated(uint64_t *sum, uint64_t value)
@@ -234,6 +241,12 @@ static int add_class(struct builder *builder, uint32_t class_index)
 		row->age_min_ns = from->age_min_ns;
 	if (from->age_max_ns > row->age_max_ns)
 		row->age_max_ns = from->age_max_ns;
+	if (from->before_age_min_ns < row->before_age_min_ns)
+		row->before_age_min_ns = from->before_age_min_ns;
+	if (from->before_age_max_ns > row->before_age_max_ns)
+		row->before_age_max_ns = from->before_age_max_ns;
+	for (int i = 0; i < LIFETIME_AGES; i++)
+		row->live_by_age[i] += from->live_by_age[i];
 	return histogram_merge(&row->ages, &from->ages);
 }
 

@@ -44,7 +44,11 @@ struct lifetime_row {
 	int64_t growth;
 	uint64_t census_end; /* LIFETIME_UNKNOWN: of one of the classes at least */
 	uint64_t age_min_ns, age_max_ns;
-	struct histogram ages; /* owned */
+	uint64_t before_age_min_ns, before_age_max_ns; /* at least so long; UINT64_MAX, 0: none */
+	uint64_t live_by_age[LIFETIME_AGES];
+	enum lifetime_births births; /* of the class seen worst */
+	bool sampled;		     /* in part at least */
+	struct histogram ages;	     /* owned */
 };
 
 struct lifetime_rollup {

@@ -12,6 +12,9 @@
 /* About a millisecond: in a run of a tenth of a second something is to be seen already. */
 #define LIFETIMES_FIRST_SPAN_NS (1ull << 20)
 
+const uint64_t lifetime_age_limits_ns[LIFETIME_AGES - 1] = { 1000000000, 10000000000, 60000000000,
+							     600000000000 };
+
 struct lifetimes *lifetimes_new(void)
 {
 	struct lifetimes *lifetimes = calloc(1, sizeof(*lifetimes));

@@ -38,6 +38,10 @@ enum lifetime_births {
 
 #define LIFETIME_UNKNOWN UINT64_MAX
 
+/* Ages at the end of what is alive then: younger than 1 s, 10 s, 1 min, 10 min, older. */
+enum { LIFETIME_AGES = 5 };
+extern const uint64_t lifetime_age_limits_ns[LIFETIME_AGES - 1];
+
 /* Spans of a class's timeline; neighbours become one when the run outgrows them. */
 enum { LIFETIME_SPANS = 64 };
 
@@ -66,6 +70,7 @@ struct lifetime_class {
 	uint64_t age_min_ns, age_max_ns, age_sum_ns; /* UINT64_MAX, 0, 0: none */
 	/* Ages at the end of those alive then. */
 	struct histogram live_ages;
+	uint64_t live_by_age[LIFETIME_AGES];
 	uint64_t live_age_max_ns, live_age_sum_ns;
 	/* `destroyed_before` lived at least so long: from the start of watching to their end. */
 	uint64_t before_age_min_ns, before_age_max_ns; /* UINT64_MAX, 0: none */
