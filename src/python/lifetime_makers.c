@@ -36,6 +36,7 @@ enum {
 	LOOK_STEPS = 64,     /* from an entry to where its type's fields have been read */
 	FOLLOW_STEPS = 24,   /* from a comparison to the call */
 	COMPARE_STEPS = 128, /* from where the address is loaded to a comparison */
+	NO_TRACK_MINOR = 11, /* the first version with _PyType_AllocNoTrack() */
 	LEADING_MAX = 4,     /* functions that each call the next one */
 };
 
@@ -436,8 +437,30 @@ static int slot_keep(const struct relocation *relocation, void *arg)
 	return 0;
 }
 
-/* The functions by their own names, which no comparison need lead to. */
-static int named_add(struct search *search)
+/*
+ * _PyType_AllocNoTrack() makes modules, too, of classes derived from theirs, by a call of its own. No
+ * symbol may name it, but PyModule_NewObject() is exported, and calls it first of all.
+ */
+static int module_maker_add(struct search *search)
+{
+	struct elf_symbol symbol = { .name = "PyModule_NewObject" };
+	struct code_instruction instruction;
+	uint64_t address, target;
+
+	if (!module_symbols_find(search->module, true, &symbol, 1))
+		return 0;
+	address = symbol.address;
+	for (int i = 0; i < FOLLOW_STEPS && code_read(search->code, address, &instruction); i++) {
+		if (instruction.head.meta.category == ZYDIS_CATEGORY_CALL)
+			return code_target(&instruction, &target) ? maker_follow(search, target) :
+								    0;
+		address = code_next(&instruction);
+	}
+	return 0;
+}
+
+/* The functions that no comparison need lead to. */
+static int called_add(struct search *search, unsigned int minor)
 {
 	struct elf_symbol symbol = { .name = "_PyType_AllocNoTrack" };
 	int found = maker_follow(search, search->generic_alloc);
@@ -445,13 +468,15 @@ static int named_add(struct search *search)
 	/* Where it does not read as expected (a build that is not optimised) it is the one, all the same. */
 	if (!found)
 		found = maker_add(search, search->generic_alloc);
-	if (found < 0 || !module_symbols_find(search->module, true, &symbol, 1))
-		return found < 0 ? found : 0;
-	found = maker_follow(search, symbol.address);
+	if (found >= 0 && module_symbols_find(search->module, true, &symbol, 1))
+		found = maker_follow(search, symbol.address);
+	/* Before, it was no maker's business: PyObject_GC_New() looks the same from outside. */
+	if (found >= 0 && minor >= NO_TRACK_MINOR)
+		found = module_maker_add(search);
 	return found < 0 ? found : 0;
 }
 
-int lifetime_makers_find(const struct module *module, uint64_t generic_alloc,
+int lifetime_makers_find(const struct module *module, unsigned int minor, uint64_t generic_alloc,
 			 struct lifetime_makers *out)
 {
 	struct search search = { .module = module, .generic_alloc = generic_alloc, .out = out };
@@ -466,7 +491,7 @@ int lifetime_makers_find(const struct module *module, uint64_t generic_alloc,
 	if (elf_file_section(module->file, ".got", &search.offsets))
 		err = relocations_each(module->file, slot_keep, &search);
 	if (!err)
-		err = named_add(&search);
+		err = called_add(&search, minor);
 	if (!err) {
 		struct naming naming = { .search = &search, .address = generic_alloc };
 

@@ -12,6 +12,7 @@
 #include "python/allocator_plan.h"
 #include "python/lifetime_makers.h"
 #include "python/lifetime_slots.h"
+#include "python/version.h"
 
 #define END_NAME "tp_dealloc"
 
@@ -60,7 +61,8 @@ static int makers_add(struct planning *planning, const struct lifetime_slots *sl
 	int err = planning_module(planning, slots->alloc, &module);
 
 	if (!err)
-		err = lifetime_makers_find(module, slots->alloc - module->bias, &makers);
+		err = lifetime_makers_find(module, version_minor(planning->python->hexversion),
+					   slots->alloc - module->bias, &makers);
 	for (size_t i = 0; !err && i < makers.count; i++)
 		err = site_add(planning, maker_name(module, makers.addresses[i]),
 			       makers.addresses[i] + module->bias, LIFETIME_MAKE);
