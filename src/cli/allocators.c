@@ -12,6 +12,7 @@
 #include "base/grow.h"
 #include "base/log.h"
 #include "cli/allocators_private.h"
+#include "cli/lives_plan.h"
 #include "cli/pools_report.h"
 #include "python/code_death.h"
 
@@ -19,6 +20,11 @@
 #define EXEC_PATIENCE_NS 5000000000ull
 
 static const char *on_target(void *arg, struct python_process *python);
+
+static bool is_lifetime(const struct allocators *allocators)
+{
+	return config_has_mode(allocators->config, CONFIG_MODE_LIFETIME);
+}
 
 /* Each process under watch takes some of them. */
 static void descriptors_raise(void)
@@ -44,6 +50,8 @@ struct allocators *allocators_new(const struct config *config, struct capture *c
 	allocators->watch = watch;
 	allocators->profile = profile;
 	allocators->mappings = mappings;
+	allocators->too_early =
+		is_lifetime(allocators) ? DROP_LIFETIME_TOO_EARLY : DROP_MEMORY_TOO_EARLY;
 	allocators->cache = python_cache_new();
 	if (!allocators->cache) {
 		allocators_free(allocators);
@@ -66,6 +74,13 @@ void allocators_free(struct allocators *allocators)
 		free(allocators->templates[i]);
 	free(allocators->targets);
 	free(allocators);
+}
+
+void allocators_on_process(struct allocators *allocators, allocators_process_fn on_process,
+			   void *arg)
+{
+	allocators->on_process = on_process;
+	allocators->on_process_arg = arg;
 }
 
 const char *allocators_refusal(const struct allocators *allocators)
@@ -163,11 +178,14 @@ static int plan_make(struct allocators *allocators, const struct python_process 
 		     size_t reason_size)
 {
 	struct allocator_plan plan = { 0 };
-	int error = allocator_plan_make(python, &plan, reason, reason_size);
+	int error = is_lifetime(allocators) ?
+			    lives_plan(allocators->config, python, &plan, reason, reason_size) :
+			    allocator_plan_make(python, &plan, reason, reason_size);
 
 	if (error)
 		return error;
-	objects_plan(allocators, python, target, &plan);
+	if (!is_lifetime(allocators))
+		objects_plan(allocators, python, target, &plan);
 	if (*plan.unseen && !target->note)
 		target->note = profile_string(allocators->profile, plan.unseen);
 	error = kept_plans_add(&allocators->plans, &plan, out);
@@ -228,6 +246,8 @@ int allocators_prepare(struct allocators *allocators, struct python_process *pyt
 
 static const char *way_name(const struct allocators *allocators)
 {
+	if (is_lifetime(allocators))
+		return "objects";
 	return allocators->config->objects ? "object" : "malloc";
 }
 
@@ -235,6 +255,8 @@ static void target_describe(struct allocators *allocators, struct allocator_targ
 			    const struct python_process *python)
 {
 	allocators->any |= target->plan != NULL;
+	if (allocators->on_process)
+		allocators->on_process(allocators->on_process_arg, python, target->plan);
 	if (target->python)
 		return;
 	target->python = malloc(sizeof(*python));
@@ -250,8 +272,8 @@ static const char *target_refuse(struct allocators *allocators, struct allocator
 {
 	target->refusal = profile_string(allocators->profile, reason);
 	snprintf(allocators->refusal, sizeof(allocators->refusal),
-		 "pid %d: CPython %s: its allocations cannot be seen: %s", python->pid,
-		 python->version, reason);
+		 "pid %d: CPython %s: its %s cannot be seen: %s", python->pid, python->version,
+		 is_lifetime(allocators) ? "objects" : "allocations", reason);
 	log_warn("%s", allocators->refusal);
 	return NULL;
 }
@@ -269,12 +291,12 @@ static void target_verify(struct allocators *allocators, struct allocator_target
 
 	/* What it forked as was under watch already; what it execs, only where its start is seen. */
 	if (target->exec_ns && !allocators->has_template)
-		allocators->profile->partial[DROP_MEMORY_TOO_EARLY]++;
+		allocators->profile->partial[allocators->too_early]++;
 	target->exec_ns = 0;
 	if (plan_make(allocators, python, target, &plan, reason, sizeof(reason)) ||
 	    plan == target->plan)
 		return;
-	allocators->profile->partial[DROP_MEMORY_TOO_EARLY]++;
+	allocators->profile->partial[allocators->too_early]++;
 	capture_memory_detach_from(allocators->capture, target->pid);
 	error = target_attach(allocators, target, plan);
 	if (error) {
@@ -324,7 +346,7 @@ static const char *on_target(void *arg, struct python_process *python)
 	if (error)
 		return target_refuse(allocators, target, python, reason);
 	if (allocators->found)
-		allocators->profile->partial[DROP_MEMORY_TOO_EARLY]++;
+		allocators->profile->partial[allocators->too_early]++;
 	target_describe(allocators, target, python);
 	return way_name(allocators);
 }
@@ -345,7 +367,7 @@ static int on_fork(struct allocators *allocators, const struct record_process *r
 	if (error)
 		log_verbose("pid %d: its probes cannot be put in: %s", record->header.pid,
 			    strerror(-error)); /* ESRCH: it has ended already */
-	allocators->profile->partial[DROP_MEMORY_TOO_EARLY]++;
+	allocators->profile->partial[allocators->too_early]++;
 	return 0;
 }
 
@@ -369,7 +391,7 @@ static int on_found(struct allocators *allocators, const struct record_process *
 		profile_string(allocators->profile, way_name(allocators));
 	target = target_of(allocators, record->header.pid);
 	if (!target) {
-		allocators->profile->partial[DROP_MEMORY_TOO_EARLY]++;
+		allocators->profile->partial[allocators->too_early]++;
 		target = target_new(allocators, record->header.pid);
 		if (!target)
 			return -ENOMEM;

@@ -21,12 +21,22 @@ struct allocators;
 
 /*
  * All must outlive it. Takes over `watch`'s on_target. `mappings` is told which are pymalloc's arenas, and
- * of each process that has ended. NULL: no memory.
+ * of each process that has ended; NULL in --mode lifetime, whose plans are of where objects are made and
+ * ended. NULL: no memory.
  */
 struct allocators *allocators_new(const struct config *config, struct capture *capture,
 				  struct watch *watch, struct profile *profile,
 				  struct mappings *mappings);
 void allocators_free(struct allocators *allocators); /* takes NULL */
+
+/*
+ * Calls `on_process` for each process that was looked at by itself and is under watch; `plan`, NULL: nothing
+ * of it is seen. NULL: nobody.
+ */
+typedef void (*allocators_process_fn)(void *arg, const struct python_process *python,
+				      const struct allocator_plan *plan);
+void allocators_on_process(struct allocators *allocators, allocators_process_fn on_process,
+			   void *arg);
 
 /* See allocating_prepare(). */
 int allocators_prepare(struct allocators *allocators, struct python_process *python, pid_t pid);

@@ -62,6 +62,8 @@ int allocator_target_finish(struct allocators *allocators, const struct allocato
 {
 	int error = 0;
 
+	if (!allocators->mappings)
+		return 0;
 	if (!ended && target->python)
 		arenas_tell(allocators->mappings, target->python, serial);
 	else

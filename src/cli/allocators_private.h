@@ -29,8 +29,11 @@ struct allocators {
 	uint32_t target_count, target_capacity;
 	struct python_process *templates[ABI_TEMPLATES]; /* owned */
 	bool has_template;
-	bool any;   /* a target was there whose allocator could be watched */
-	bool found; /* those that were there have been looked at */
+	allocators_process_fn on_process;
+	void *on_process_arg;
+	enum drop_reason too_early; /* of what began before its probes were in */
+	bool any;		    /* a target was there whose allocator could be watched */
+	bool found;		    /* those that were there have been looked at */
 	char refusal[512];
 };
 

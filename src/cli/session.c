@@ -17,6 +17,7 @@
 #include "cli/calling.h"
 #include "cli/exit.h"
 #include "cli/live.h"
+#include "cli/living.h"
 #include "cli/overhead.h"
 #include "cli/sampling.h"
 #include "cli/targets.h"
@@ -55,6 +56,7 @@ struct session {
 	struct sampling *sampling; /* one of these three */
 	struct calling *calling;
 	struct allocating *allocating;
+	struct living *living;
 	struct calling_cost hit_cost;
 	struct overhead overhead; /* looked at when calls are followed */
 	bool stop;		  /* the overhead is too much */
@@ -106,7 +108,7 @@ static uint32_t blocks_max_default(void)
 /* Modes whose probes have a limit to what they cost. */
 static bool is_limited(const struct session *session)
 {
-	return session->calling || session->allocating;
+	return session->calling || session->allocating || session->living;
 }
 
 static bool is_memory(const struct config *config)
@@ -114,11 +116,29 @@ static bool is_memory(const struct config *config)
 	return config_has_mode(config, CONFIG_MODE_MEMORY);
 }
 
+static bool is_lifetime(const struct config *config)
+{
+	return config_has_mode(config, CONFIG_MODE_LIFETIME);
+}
+
+/* Whether some report shows more of a stack than the line that was running. */
+static bool wants_stacks(const struct config *config)
+{
+	for (size_t i = 0; i < config->report_count; i++) {
+		const char *name = config->reports[i].format;
+
+		if (strcmp(name, "table") != 0 && strcmp(name, "json") != 0)
+			return true;
+	}
+	return config->native;
+}
+
 static void capture_options_fill(const struct config *config, struct capture_options *options)
 {
-	const enum probe_family family = is_exact(config)  ? PROBE_CALLS :
-					 is_memory(config) ? PROBE_MEMORY :
-							     PROBE_SAMPLE;
+	const enum probe_family family = is_exact(config)    ? PROBE_CALLS :
+					 is_memory(config)   ? PROBE_MEMORY :
+					 is_lifetime(config) ? PROBE_LIFETIME :
+							       PROBE_SAMPLE;
 
 	*options = (struct capture_options){
 		.families = 1u << PROBE_LIFECYCLE | 1u << PROBE_CODE | 1u << family |
@@ -126,6 +146,8 @@ static void capture_options_fill(const struct config *config, struct capture_opt
 		.min_size_bytes = config->min_size_bytes,
 		.sample_bytes = config->sample_bytes,
 		.blocks_max = config->max_blocks ? config->max_blocks : blocks_max_default(),
+		.one_in = config->sample_one_in,
+		.frames_max = is_lifetime(config) && !wants_stacks(config) ? 1 : 0,
 		.rate_hz = config->rate_hz,
 		.native = config->native,
 		.kernel = config->kernel,
@@ -183,6 +205,15 @@ static int allocating_make(struct session *session)
 	return session->allocating ? 0 : -ENOMEM;
 }
 
+static int living_make(struct session *session)
+{
+	hit_cost_measure(session);
+	session->overhead.programs_measured = true;
+	session->living =
+		living_new(session->config, session->capture, session->watch, session->profile);
+	return session->living ? 0 : -ENOMEM;
+}
+
 static int parts_make(struct session *session)
 {
 	const struct config *config = session->config;
@@ -207,6 +238,8 @@ static int parts_make(struct session *session)
 		return calling_make(session);
 	if (is_memory(config))
 		return allocating_make(session);
+	if (is_lifetime(config))
+		return living_make(session);
 	session->profile->period_ns = 1000000000ull / config->rate_hz;
 	session->profile->estimate = true;
 	session->sampling = sampling_new(session->watch, session->profile, config->native);
@@ -264,6 +297,7 @@ void session_free(struct session *session)
 	sampling_free(session->sampling);
 	calling_free(session->calling);
 	allocating_free(session->allocating);
+	living_free(session->living);
 	watch_free(session->watch);
 	profile_free(session->profile);
 	capture_free(session->capture);
@@ -294,6 +328,8 @@ static int on_record(void *arg, const void *record, size_t size)
 		error = calling_event(session->calling, &event);
 	else if (session->allocating)
 		error = allocating_event(session->allocating, &event);
+	else if (session->living)
+		error = living_event(session->living, &event);
 	else
 		error = sampling_event(session->sampling, &event);
 	if (!error && event.kind >= RECORD_PROCESS_NEW && event.kind <= RECORD_THREAD_FREE)
@@ -308,7 +344,7 @@ static int drain_period_ms(const struct config *config)
 				    (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t ms;
 
-	if (is_exact(config) || is_memory(config))
+	if (is_exact(config) || is_memory(config) || is_lifetime(config))
 		return DRAIN_CALLS_MS;
 	/* The ring is sixteen times as large when stacks are copied, the records nine times. */
 	ms = DRAIN_RING_BYTES * 1000ull / (bytes_per_second + 1);
@@ -345,6 +381,11 @@ static void live_show(struct session *session, uint64_t now_ns)
 	if (session->allocating) {
 		counts.exact = true;
 		counts.samples = allocating_event_count(session->allocating);
+		counts.target_cost_ns = session->target_read.cost_ns;
+	}
+	if (session->living) {
+		counts.exact = true;
+		counts.samples = living_event_count(session->living);
 		counts.target_cost_ns = session->target_read.cost_ns;
 	}
 	live_update(&session->live, &counts);
@@ -421,6 +462,8 @@ static int run_loop(struct session *session)
 			error = overhead_look(&session->overhead, now_ns, more, &session->stop);
 		if (!error && session->allocating)
 			error = allocating_tick(session->allocating, now_ns);
+		if (!error && session->living)
+			error = living_tick(session->living, now_ns);
 		if (error)
 			return error;
 		live_show(session, now_ns);
@@ -498,6 +541,8 @@ static void run_end(struct session *session)
 	/* What is allocated until the probes are gone is in the kernel's list of what is alive. */
 	if (session->allocating)
 		allocating_end(session->allocating);
+	if (session->living)
+		living_end(session->living);
 	end_ns = clock_ns(CLOCK_MONOTONIC);
 	profile->duration_ns = end_ns - session->start_ns;
 	if (session->calling) {
@@ -520,6 +565,8 @@ static void run_end(struct session *session)
 	/* Also after an error: what was seen is nothing before it is summed. */
 	if (session->allocating)
 		session->finish_error = allocating_finish(session->allocating, end_ns);
+	if (session->living)
+		session->finish_error = living_finish(session->living, end_ns);
 	stats_take(session);
 	if (is_limited(session))
 		overhead_finish(&session->overhead, end_ns);
@@ -549,6 +596,7 @@ static int session_targets_find(struct session *session)
 		.watch = session->watch,
 		.calling = session->calling,
 		.allocating = session->allocating,
+		.living = session->living,
 		.signals = session->signals,
 		.launch = session->launch,
 		.turn = targets_turn,
@@ -590,6 +638,8 @@ int session_run(struct session *session)
 	session->start_ns = clock_ns(CLOCK_MONOTONIC);
 	if (session->allocating && allocating_start(session->allocating, session->start_ns))
 		return EXIT_FAILED_RUNNING;
+	if (session->living && living_start(session->living, session->start_ns))
+		return EXIT_FAILED_RUNNING;
 	if (is_limited(session))
 		overhead_start(&session->overhead, &session->hit_cost, session->start_ns);
 	/* The clocks already tick: what burns CPU is asked about while we look for the rest. */
@@ -603,6 +653,8 @@ int session_run(struct session *session)
 	}
 	if (session->allocating)
 		allocating_found(session->allocating);
+	if (session->living && living_found(session->living))
+		return EXIT_FAILED_RUNNING;
 	session->end_ns = duration_ns ? clock_ns(CLOCK_MONOTONIC) + duration_ns : UINT64_MAX;
 	session->profile->started_unix_ns = clock_ns(CLOCK_REALTIME);
 	session->drain_ms = drain_period_ms(session->config);
@@ -622,7 +674,8 @@ int session_run(struct session *session)
 		return EXIT_FAILED_RUNNING;
 	}
 	if ((session->calling && calling_refused(session->calling)) ||
-	    (session->allocating && allocating_refused(session->allocating)))
+	    (session->allocating && allocating_refused(session->allocating)) ||
+	    (session->living && living_refused(session->living)))
 		return EXIT_NO_TARGET; /* said when it was found out */
 	return 0;
 }

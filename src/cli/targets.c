@@ -74,6 +74,9 @@ static void command_scout(const struct targets *targets)
 
 	if (!error && targets->calling)
 		error = calling_prepare(targets->calling, &python);
+	else if (!error && targets->living)
+		error = allocators_prepare(living_allocators(targets->living), &python,
+					   launch_pid(targets->launch));
 	else if (!error)
 		error = allocating_prepare(targets->allocating, &python,
 					   launch_pid(targets->launch));
@@ -100,7 +103,10 @@ int targets_find(const struct targets *targets)
 	if (!status && targets->allocating && allocating_refusal(targets->allocating) &&
 	    config->pid_count)
 		status = EXIT_NO_TARGET;
-	if (targets->launch && (targets->calling || targets->allocating))
+	if (!status && targets->living && allocators_refusal(living_allocators(targets->living)) &&
+	    config->pid_count)
+		status = EXIT_NO_TARGET;
+	if (targets->launch && (targets->calling || targets->allocating || targets->living))
 		command_scout(targets);
 	if (targets->launch && capture_follow(targets->capture, launch_pid(targets->launch)))
 		status = EXIT_FAILED_RUNNING;

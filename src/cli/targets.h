@@ -13,6 +13,7 @@
 #include "cli/calling.h"
 #include "cli/config.h"
 #include "cli/launch.h"
+#include "cli/living.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
 
@@ -23,6 +24,7 @@ struct targets {
 	struct watch *watch;
 	struct calling *calling;       /* NULL: calls are not followed */
 	struct allocating *allocating; /* NULL: memory is not */
+	struct living *living;	       /* NULL: objects are not */
 	struct signals *signals;
 	struct launch *launch; /* NULL: no COMMAND */
 	/* Called between two processes: those that were found run on. True: no more are wanted. */

@@ -70,6 +70,11 @@ static bool memory_sound(const struct record_memory *memory, size_t size)
 	return size >= sizeof(*memory) && memory->kind < MEMORY_EVENT_KIND_COUNT;
 }
 
+static bool class_sound(const struct record_class *class, size_t size)
+{
+	return size >= sizeof(*class) && class->class_id;
+}
+
 static bool gc_sound(const struct record_gc *gc, size_t size)
 {
 	return size >= sizeof(*gc) && gc->start_ns <= gc->header.time_ns &&
@@ -119,6 +124,13 @@ int event_decode(const void *record, size_t size, struct event *event)
 		break;
 	case RECORD_MEMORY:
 		sound = memory_sound(record, size);
+		break;
+	case RECORD_CLASS:
+	case RECORD_CLASS_END:
+		sound = class_sound(record, size);
+		break;
+	case RECORD_LIFETIME:
+		sound = size >= sizeof(struct record_lifetime);
 		break;
 	case RECORD_GC:
 		sound = gc_sound(record, size);

@@ -21,6 +21,8 @@ struct event {
 		const struct record_call_stack *call_stack;
 		const struct record_call_proof *call_proof;
 		const struct record_memory *memory;
+		const struct record_class *class;
+		const struct record_lifetime *lifetime;
 		const struct record_gc *gc;
 		const struct record_process *process; /* the other kinds */
 	};

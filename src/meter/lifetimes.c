@@ -10,18 +10,10 @@
 
 #include "base/grow.h"
 
-struct meter_alive {
-	uint64_t born_ns; /* since the start */
-	uint32_t class_index;
-	uint32_t site; /* UINT32_MAX: not known */
-};
-
 struct lifetime_meter {
 	struct lifetimes *lifetimes;
 	uint64_t start_ns;
 	uint64_t latest_ns; /* since the start: that anything was told of */
-	struct meter_alive *alive;
-	uint32_t alive_count, alive_capacity;
 	bool out_of_memory;
 };
 
@@ -40,7 +32,6 @@ void lifetime_meter_free(struct lifetime_meter *meter)
 {
 	if (!meter)
 		return;
-	free(meter->alive);
 	free(meter);
 }
 
@@ -169,29 +160,6 @@ void lifetime_meter_again(struct lifetime_meter *meter, uint32_t class_index)
 	row->again += weight_of(meter, row);
 }
 
-void lifetime_meter_alive(struct lifetime_meter *meter, uint32_t class_index, uint32_t site,
-			  uint64_t born_ns, uint64_t bytes)
-{
-	struct lifetime_class *row = &meter->lifetimes->classes[class_index];
-	uint64_t weight = weight_of(meter, row);
-
-	if (GROW(meter->alive, meter->alive_capacity, meter->alive_count)) {
-		meter->out_of_memory = true;
-		return;
-	}
-	born_ns = since_start(meter, born_ns);
-	meter->alive[meter->alive_count++] = (struct meter_alive){ born_ns, class_index, site };
-	timeline_add(meter, row, born_ns, false);
-	row->created += weight;
-	row->created_bytes += bytes * weight;
-	if (site != UINT32_MAX) {
-		meter->lifetimes->sites[site].created += weight;
-		meter->lifetimes->sites[site].created_bytes += bytes * weight;
-	}
-}
-
-/* ---- the end ---- */
-
 static unsigned int age_class(uint64_t age_ns)
 {
 	unsigned int i = 0;
@@ -201,29 +169,33 @@ static unsigned int age_class(uint64_t age_ns)
 	return i;
 }
 
-static int count_alive(struct lifetime_meter *meter, uint64_t end_ns)
+void lifetime_meter_alive(struct lifetime_meter *meter, const struct lifetime_end *alive)
 {
-	struct lifetimes *lifetimes = meter->lifetimes;
+	struct lifetime_class *row = &meter->lifetimes->classes[alive->class_index];
+	uint64_t born_ns = since_start(meter, alive->born_ns);
+	uint64_t until_ns = since_start(meter, alive->died_ns);
+	uint64_t weight = weight_of(meter, row);
+	uint64_t age_ns = until_ns > born_ns ? until_ns - born_ns : 0;
+	struct lifetime_site *site;
 
-	for (uint32_t i = 0; i < meter->alive_count; i++) {
-		const struct meter_alive *alive = &meter->alive[i];
-		struct lifetime_class *row = &lifetimes->classes[alive->class_index];
-		uint64_t age_ns = end_ns > alive->born_ns ? end_ns - alive->born_ns : 0;
-		uint64_t weight = weight_of(meter, row);
-
-		if (histogram_add(&row->live_ages, age_ns))
-			return -ENOMEM;
-		row->live_by_age[age_class(age_ns)] += weight;
-		if (age_ns > row->live_age_max_ns)
-			row->live_age_max_ns = age_ns;
-		add_saturated(&row->live_age_sum_ns, age_ns, weight);
-		if (alive->site != UINT32_MAX)
-			add_saturated(&lifetimes->sites[alive->site].live_age_sum_ns, age_ns,
-				      weight);
-	}
-	meter->alive_count = 0;
-	return 0;
+	timeline_add(meter, row, born_ns, false);
+	row->created += weight;
+	row->created_bytes += alive->bytes * weight;
+	if (histogram_add(&row->live_ages, age_ns))
+		meter->out_of_memory = true;
+	row->live_by_age[age_class(age_ns)] += weight;
+	if (age_ns > row->live_age_max_ns)
+		row->live_age_max_ns = age_ns;
+	add_saturated(&row->live_age_sum_ns, age_ns, weight);
+	if (alive->site == UINT32_MAX)
+		return;
+	site = &meter->lifetimes->sites[alive->site];
+	site->created += weight;
+	site->created_bytes += alive->bytes * weight;
+	add_saturated(&site->live_age_sum_ns, age_ns, weight);
 }
+
+/* ---- the end ---- */
 
 /*
  * No probe told of its makings: how many there were follows from the ends and the censuses. Which of those
@@ -267,12 +239,10 @@ int lifetime_meter_finish(struct lifetime_meter *meter, uint64_t end_ns)
 {
 	struct lifetimes *lifetimes = meter->lifetimes;
 	uint64_t run_ns = since_start(meter, end_ns);
-	int err;
 
 	if (run_ns < meter->latest_ns)
 		run_ns = meter->latest_ns;
-	err = count_alive(meter, run_ns);
-	if (err || meter->out_of_memory)
+	if (meter->out_of_memory)
 		return -ENOMEM;
 	lifetimes->span_count = span_of(lifetimes, run_ns) + 1;
 	sum_up(lifetimes);

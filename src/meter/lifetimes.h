@@ -31,9 +31,8 @@ struct lifetime_end {
 void lifetime_meter_ended(struct lifetime_meter *meter, const struct lifetime_end *end);
 /* It had ended already. */
 void lifetime_meter_again(struct lifetime_meter *meter, uint32_t class_index);
-/* Alive when watching it ended: at the end of the run, or of its process. */
-void lifetime_meter_alive(struct lifetime_meter *meter, uint32_t class_index, uint32_t site,
-			  uint64_t born_ns, uint64_t bytes);
+/* Alive when watching it ended, at `died_ns`: the end of the run, or of its process. */
+void lifetime_meter_alive(struct lifetime_meter *meter, const struct lifetime_end *alive);
 /* All were told: sums. 0; -ENOMEM: also of any call before. */
 int lifetime_meter_finish(struct lifetime_meter *meter, uint64_t end_ns);
 

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * See living.h. A stack's number belongs to one thread of one process: the node of the profile it stands
+ * for is looked up once; the site, of a class and a node, with each life.
+ */
+#include "cli/living.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/grow.h"
+#include "cli/living_classes.h"
+#include "cli/stacks.h"
+#include "meter/lifetimes.h"
+
+enum {
+	SITE_NONE = UINT32_MAX,
+	TICK_NS = 100000000,
+};
+
+/* What has ended that long ago does not end again. */
+#define SWEEP_AGE_NS 1000000000ull
+
+/* Where an object was made. */
+struct made_at {
+	uint32_t thread; /* of the profile; PROFILE_NONE: not told */
+	uint32_t node;
+};
+
+struct ended_process {
+	uint32_t serial;
+	uint64_t ended_ns;
+};
+
+struct living {
+	const struct config *config;
+	struct capture *capture;
+	struct watch *watch;
+	struct profile *profile;
+	struct allocators *allocators;
+	struct stacks *stacks;
+	struct living_classes *classes;
+	struct lifetime_meter *meter; /* from living_start() on */
+	struct made_at *stack_sites;  /* by stack id */
+	uint32_t stack_count;
+	struct ended_process *ended;
+	uint32_t ended_count, ended_capacity;
+	uint64_t ticked_ns, end_ns;
+	uint64_t event_count;
+	int error;
+};
+
+static void on_process(void *arg, const struct python_process *python,
+		       const struct allocator_plan *plan)
+{
+	struct living *living = arg;
+	struct lifetimes *lifetimes = living->profile->lifetimes;
+	int error = living_classes_process(living->classes, python, plan);
+
+	if (error)
+		living->error = error;
+	if (plan && *plan->unseen && !lifetimes->births_note)
+		lifetimes->births_note = profile_string(living->profile, plan->unseen);
+}
+
+struct living *living_new(const struct config *config, struct capture *capture, struct watch *watch,
+			  struct profile *profile)
+{
+	struct living *living = calloc(1, sizeof(*living));
+	struct lifetimes *lifetimes = lifetimes_new();
+
+	if (!living || !lifetimes) {
+		lifetimes_free(lifetimes);
+		free(living);
+		return NULL;
+	}
+	profile->lifetimes = lifetimes;
+	lifetimes->sample_one_in = config->sample_one_in ? config->sample_one_in : 1;
+	lifetimes->view = config->lifetime_view;
+	living->config = config;
+	living->capture = capture;
+	living->watch = watch;
+	living->profile = profile;
+	living->classes = living_classes_new(config, capture, watch, profile);
+	living->allocators = allocators_new(config, capture, watch, profile, NULL);
+	living->stacks = stacks_new(watch, profile, config->native);
+	if (!living->classes || !living->allocators || !living->stacks) {
+		living_free(living);
+		return NULL;
+	}
+	allocators_on_process(living->allocators, on_process, living);
+	return living;
+}
+
+void living_free(struct living *living)
+{
+	if (!living)
+		return;
+	allocators_free(living->allocators);
+	stacks_free(living->stacks);
+	living_classes_free(living->classes);
+	lifetime_meter_free(living->meter);
+	free(living->stack_sites);
+	free(living->ended);
+	free(living);
+}
+
+struct allocators *living_allocators(struct living *living)
+{
+	return living->allocators;
+}
+
+bool living_refused(const struct living *living)
+{
+	const struct config *config = living->config;
+
+	/* Where all are looked at, another may always have come. */
+	return !config->all && !config->cgroup && allocators_refusal(living->allocators) &&
+	       !allocators_any(living->allocators);
+}
+
+uint64_t living_event_count(const struct living *living)
+{
+	return living->event_count;
+}
+
+/* ---- where ---- */
+
+static uint32_t node_of(struct profile *profile, const struct meter_stack *stack)
+{
+	uint32_t node = 0;
+
+	for (uint32_t i = stack->count; i-- > 0 && node != PROFILE_NONE;)
+		node = profile_add_stack(profile, node, stack->frames[i]);
+	return node;
+}
+
+static int on_stack(struct living *living, const struct record_sample *record)
+{
+	uint32_t thread = watch_thread(living->watch, record->header.serial, record->header.tid,
+				       record->header.time_ns);
+	const struct meter_stack *stack;
+	struct made_at *sites;
+	int error;
+
+	if (thread == PROFILE_NONE) {
+		living->profile->lost[DROP_RECORD_MALFORMED]++;
+		return 0;
+	}
+	error = stacks_of(living->stacks, record, &stack);
+	if (error)
+		return error;
+	if (record->stack_id >= living->stack_count) {
+		size_t count = 2 * (size_t)record->stack_id + 64;
+
+		sites = reallocarray(living->stack_sites, count, sizeof(*sites));
+		if (!sites)
+			return -ENOMEM;
+		for (size_t i = living->stack_count; i < count; i++)
+			sites[i] = (struct made_at){ .thread = PROFILE_NONE };
+		living->stack_sites = sites;
+		living->stack_count = count;
+	}
+	sites = &living->stack_sites[record->stack_id];
+	sites->thread = thread;
+	sites->node = node_of(living->profile, stack);
+	return sites->node == PROFILE_NONE ? -ENOMEM : 0;
+}
+
+/* SITE_NONE: where it was made got lost, or (living->error) there is no memory. */
+static uint32_t site_of(struct living *living, const struct living_class *class, uint32_t stack_id)
+{
+	const struct made_at *at;
+	uint32_t site;
+
+	if (stack_id >= living->stack_count)
+		return SITE_NONE;
+	at = &living->stack_sites[stack_id];
+	if (at->thread == PROFILE_NONE)
+		return SITE_NONE;
+	site = lifetimes_site_of(living->profile->lifetimes, class->row, at->thread, at->node);
+	if (site == SITE_NONE)
+		living->error = -ENOMEM;
+	return site;
+}
+
+/* ---- lives ---- */
+
+static void life_end(struct living *living, const struct record_lifetime *record)
+{
+	const struct living_class *class = living_class_of(living->classes, record->class_id);
+	bool again = record->flags & LIFETIME_AGAIN;
+	bool in_c = record->class_id & LIFETIME_C_TYPE;
+	/* What C keeps for itself and hands out anew is made unseen. */
+	uint64_t born_ns = again && in_c ? 0 : record->born_ns;
+	struct lifetime_end end = {
+		.born_ns = born_ns,
+		.died_ns = record->header.time_ns,
+		.site = SITE_NONE,
+		.by_collector = record->flags & LIFETIME_BY_COLLECTOR,
+	};
+
+	if (!class) {
+		living->profile->lost[DROP_RECORD_MALFORMED]++;
+		return;
+	}
+	if (again && !in_c) {
+		lifetime_meter_again(living->meter, class->row);
+		return;
+	}
+	end.class_index = class->row;
+	end.bytes = record->bytes + class->extra_bytes;
+	if (born_ns)
+		end.site = site_of(living, class, record->stack_id);
+	living_classes_life(living->classes, class, born_ns, end.died_ns);
+	lifetime_meter_ended(living->meter, &end);
+}
+
+static int on_end(struct living *living, const struct record_header *header)
+{
+	if (!header->serial)
+		return 0;
+	living_classes_ended(living->classes, header);
+	if (GROW(living->ended, living->ended_capacity, living->ended_count))
+		return -ENOMEM;
+	living->ended[living->ended_count++] = (struct ended_process){
+		.serial = header->serial,
+		.ended_ns = header->time_ns,
+	};
+	return 0;
+}
+
+int living_event(struct living *living, const struct event *event)
+{
+	int error = 0;
+
+	switch (event->kind) {
+	case RECORD_LIFETIME:
+		living->event_count++;
+		if (living->meter)
+			life_end(living, event->lifetime);
+		return living->error;
+	case RECORD_MEMORY_STACK:
+		return on_stack(living, event->sample);
+	case RECORD_CLASS:
+		return living_classes_met(living->classes, event->class);
+	case RECORD_CLASS_END:
+		return living_classes_gone(living->classes, event->class);
+	case RECORD_PROCESS_FORK:
+		error = living_classes_fork(living->classes, event->process);
+		break;
+	case RECORD_PROCESS_EXEC:
+	case RECORD_PROCESS_EXIT:
+		error = on_end(living, event->header);
+		break;
+	default:
+		break;
+	}
+	if (!error)
+		error = stacks_event(living->stacks, event);
+	if (!error)
+		error = allocators_event(living->allocators, event);
+	if (!error && event->kind == RECORD_PROCESS_FOUND)
+		error = living_classes_begin(living->classes);
+	return error ? error : living->error;
+}
+
+/* ---- the run ---- */
+
+int living_start(struct living *living, uint64_t start_ns)
+{
+	living->ticked_ns = start_ns;
+	living->meter = lifetime_meter_new(living->profile->lifetimes, start_ns);
+	return living->meter ? 0 : -ENOMEM;
+}
+
+int living_found(struct living *living)
+{
+	allocators_found(living->allocators);
+	return living_classes_begin(living->classes);
+}
+
+int living_tick(struct living *living, uint64_t now_ns)
+{
+	int error;
+
+	if (now_ns - living->ticked_ns < TICK_NS)
+		return 0;
+	living->ticked_ns = now_ns;
+	allocators_tick(living->allocators, now_ns);
+	error = living_classes_begin(living->classes);
+	if (!error)
+		error = capture_lifetime_sweep(living->capture, now_ns - SWEEP_AGE_NS);
+	return error;
+}
+
+void living_end(struct living *living)
+{
+	living_classes_end(living->classes);
+	allocators_end(living->allocators);
+}
+
+/* When watching an object's process ended. */
+static uint64_t until_ns(const struct living *living, uint32_t serial)
+{
+	for (uint32_t i = 0; i < living->ended_count; i++) {
+		if (living->ended[i].serial == serial)
+			return living->ended[i].ended_ns;
+	}
+	return living->end_ns;
+}
+
+static int on_object(void *arg, const struct lifetime_object_key *key,
+		     const struct lifetime_object *object)
+{
+	struct living *living = arg;
+	const struct living_class *class = living_class_of(living->classes, object->class_id);
+	struct lifetime_end end = {
+		.born_ns = object->born_ns,
+		.died_ns = object->died_ns,
+		.site = SITE_NONE,
+	};
+
+	if (object->state != LIFETIME_ALIVE && object->state != LIFETIME_UNTOLD)
+		return 0;
+	if (!class) {
+		living->profile->lost[DROP_RECORD_MALFORMED]++;
+		return 0;
+	}
+	end.class_index = class->row;
+	end.bytes = object->bytes + class->extra_bytes;
+	if (object->born_ns)
+		end.site = site_of(living, class, object->stack_id);
+	if (object->state == LIFETIME_UNTOLD) {
+		living_classes_life(living->classes, class, end.born_ns, end.died_ns);
+		lifetime_meter_ended(living->meter, &end);
+		return living->error;
+	}
+	living_classes_life(living->classes, class, object->born_ns, UINT64_MAX);
+	end.died_ns = until_ns(living, key->serial);
+	lifetime_meter_alive(living->meter, &end);
+	return living->error;
+}
+
+int living_finish(struct living *living, uint64_t end_ns)
+{
+	struct lifetimes *lifetimes = living->profile->lifetimes;
+	int error;
+
+	living->end_ns = end_ns;
+	error = capture_lifetime_objects(living->capture, on_object, living);
+	if (!error)
+		error = allocators_finish(living->allocators);
+	if (error)
+		return error;
+	living_classes_finish(living->classes);
+	error = lifetime_meter_finish(living->meter, end_ns);
+	if (!error)
+		error = lifetimes_to_stacks(lifetimes, living->profile, lifetimes->view);
+	return error;
+}
