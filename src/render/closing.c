@@ -124,6 +124,10 @@ void closing_append_summary(struct buffer *out, const struct profile *profile,
 		closing_append_memory_summary(out, profile);
 		return;
 	}
+	if (profile->lifetimes) {
+		closing_append_lifetime_summary(out, profile);
+		return;
+	}
 	if (profile->calls) {
 		closing_append_calls(out, profile);
 		return;
@@ -238,6 +242,10 @@ static void closing_append_early_end(struct buffer *out, const struct profile *p
 		buffer_string(out, "; what was seen until then is in the numbers, but what was "
 				   "alive may have been freed since; to see more: --sample 512k "
 				   "costs less, --max-overhead none lifts the limit\n");
+	else if (profile->lifetimes)
+		buffer_string(out, "; what was seen until then is in the numbers, but what was "
+				   "alive then may have ended since; --max-overhead none lifts "
+				   "the limit\n");
 	else
 		buffer_string(out,
 			      "\n      what was seen until then is exact; to see more: --duty "
@@ -249,7 +257,8 @@ void closing_append_cost(struct buffer *out, const struct profile *profile,
 			 const struct render_options *options)
 {
 	uint64_t partial = profile_partial_total(profile);
-	bool estimated = (profile->calls || profile->memory) && profile->cost.target_ns;
+	bool estimated = (profile->calls || profile->memory || profile->lifetimes) &&
+			 profile->cost.target_ns;
 
 	/* Of probes only their hits are counted: what one costs was measured beforehand. */
 	buffer_string(out, estimated ? "cost: about " : "cost: ");
@@ -268,6 +277,8 @@ void closing_append_cost(struct buffer *out, const struct profile *profile,
 		closing_append_probes(out, profile);
 	if (profile->memory)
 		closing_append_memory_notes(out, profile);
+	if (profile->lifetimes)
+		closing_append_lifetime_notes(out, profile);
 	if (profile->cost.stopped_early)
 		closing_append_early_end(out, profile);
 }

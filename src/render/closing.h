@@ -52,4 +52,8 @@ void closing_append_memory_target(struct buffer *out, const struct profile *prof
 void closing_append_memory_summary(struct buffer *out, const struct profile *profile);
 void closing_append_memory_notes(struct buffer *out, const struct profile *profile);
 
+/* The same of profiles with lifetimes. */
+void closing_append_lifetime_summary(struct buffer *out, const struct profile *profile);
+void closing_append_lifetime_notes(struct buffer *out, const struct profile *profile);
+
 #endif

@@ -22,6 +22,12 @@
 
 enum { TABLE_COLUMNS = 80, TABLE_TARGETS = 4 };
 
+/* Not of samples or calls: what is shown has files of its own. */
+static bool table_is_of_objects(const struct profile *profile)
+{
+	return profile->memory || profile->lifetimes;
+}
+
 static void table_write_head(struct writer *writer, const struct profile *profile,
 			     const struct render_options *options, uint32_t width)
 {
@@ -34,13 +40,14 @@ static void table_write_head(struct writer *writer, const struct profile *profil
 		table_write_lines(writer, &text, width, GRID_BOLD, options->color);
 	}
 	closing_append_targets(&text, profile, TABLE_TARGETS);
-	if (profile->memory)
+	if (table_is_of_objects(profile))
 		table_write_targets(writer, &text, width, options->color);
 	closing_append_summary(&text, profile, options);
 	if (options->glob_count) {
-		buffer_string(&text, profile->calls || profile->memory ?
-					     "only functions that match" :
-					     "only stacks with");
+		buffer_string(&text, profile->lifetimes ? "only classes and stacks with" :
+				     profile->calls || profile->memory ?
+							  "only functions that match" :
+							  "only stacks with");
 		for (size_t i = 0; i < options->glob_count; i++) {
 			buffer_string(&text, i ? ", " : " ");
 			text_append_safe(&text, options->globs[i], strlen(options->globs[i]));
@@ -50,7 +57,7 @@ static void table_write_head(struct writer *writer, const struct profile *profil
 		buffer_byte(&text, '\n');
 	}
 	/* How a process ended must not get lost in the middle of its line. */
-	if (profile->memory)
+	if (table_is_of_objects(profile))
 		table_write_wrapped(writer, &text, width, 2, GRID_PLAIN, options->color);
 	else
 		table_write_lines(writer, &text, width, GRID_PLAIN, options->color);
@@ -121,7 +128,7 @@ static void table_write_closing(struct writer *writer, const struct profile *pro
 	writer_string(writer, "\n");
 	closing_append_cost(&text, profile, options);
 	notes = text.length ? strchr(text.bytes, '\n') + 1 : NULL;
-	if (profile->memory && notes) {
+	if (table_is_of_objects(profile) && notes) {
 		/* The first line is one line, whoever looks for it. */
 		buffer_string(&rest, notes);
 		text.length = (size_t)(notes - text.bytes);
@@ -203,7 +210,7 @@ int render_table(const struct profile *profile, const struct render_options *opt
 {
 	uint32_t width = options->columns ? options->columns : TABLE_COLUMNS;
 	struct table_part parts[TABLE_PARTS_MAX];
-	size_t count = profile->memory ? 0 : table_choose(profile, options, parts);
+	size_t count = table_is_of_objects(profile) ? 0 : table_choose(profile, options, parts);
 	struct writer writer;
 	int err = 0, write_err;
 
@@ -216,6 +223,8 @@ int render_table(const struct profile *profile, const struct render_options *opt
 	}
 	if (profile->memory)
 		err = table_write_memory(&writer, profile, options, width);
+	if (profile->lifetimes)
+		err = table_write_lifetimes(&writer, profile, options, width);
 	if (!err)
 		table_write_closing(&writer, profile, options, width);
 	write_err = writer_finish(&writer);
