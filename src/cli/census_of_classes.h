@@ -16,8 +16,12 @@ struct class_facts {
 	uint64_t address; /* of the type */
 	uint64_t dealloc; /* its tp_dealloc */
 	uint32_t flags;	  /* tp_flags */
+	/*
+	 * basic + items * item + extra is what sys.getsizeof() says of an instance, but for what it has
+	 * in blocks of their own: the text of a str, a list's items, a dict's table.
+	 */
 	uint32_t basic_bytes, item_bytes;
-	uint32_t extra_bytes; /* in front of and behind an instance, as sys.getsizeof() counts it */
+	uint32_t extra_bytes; /* in front of an instance */
 	char module[256];     /* "" not known; raw bytes of the target */
 	char name[512];	      /* qualified; "" not known */
 };
@@ -34,7 +38,10 @@ void classes_close(struct classes *classes); /* takes NULL */
  */
 int classes_read(struct classes *classes, uint64_t address, struct class_facts *out);
 
-/* How many instances of each class are alive: sorted by address. */
+/*
+ * How many instances of each class are alive: sorted by address. Those of C's types that refer to nothing
+ * (int, str, bytes, float) are not counted: nobody follows their lives, and they are most of a heap.
+ */
 struct class_count {
 	uint64_t address;
 	uint64_t count;
@@ -52,5 +59,11 @@ struct class_counts {
 /* A census, without stopping the process. 0 or as classes_open(). */
 int classes_count(struct classes *classes, struct class_counts *out);
 void class_counts_release(struct class_counts *counts); /* takes a zeroed one */
+
+/*
+ * Addresses of all types that the last classes_count() met, in ascending order, those without an instance
+ * included. Borrowed until the next one. 0: none was made.
+ */
+size_t classes_types(const struct classes *classes, const uint64_t **addresses);
 
 #endif
