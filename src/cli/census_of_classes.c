@@ -439,11 +439,13 @@ static int counts_finish(struct counting *counting, struct class_counts *out)
 	if (!array)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < types && i < counting->count_capacity; i++) {
-		if (counting->counts[i])
-			array[count++] = (struct class_count){
-				.address = objects_type_at(counting->objects, i)->address,
-				.count = counting->counts[i],
-			};
+		const struct object_type *type = objects_type_at(counting->objects, i);
+
+		if (!counting->counts[i])
+			continue;
+		array[count].address = type->address;
+		array[count].count = counting->counts[i];
+		count++;
 	}
 	/* The address is the first word of each. */
 	qsort(array, count, sizeof(*array), compare_addresses);
