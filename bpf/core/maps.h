@@ -26,6 +26,12 @@ struct {
 	__type(value, struct python_target);
 } targets SEC(".maps") __weak;
 
+/*
+ * Grows when a target is changed or taken away: what a thread remembers of its process is then stale.
+ * User space adds to it, too.
+ */
+__u32 targets_generation __weak = 1;
+
 /* pid -> its descent is followed, whatever it runs (value: 1). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

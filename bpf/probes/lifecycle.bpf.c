@@ -104,6 +104,7 @@ int BPF_PROG(lifecycle__exec, struct task_struct *task)
 	process_fill(&record, RECORD_PROCESS_EXEC, task, serial);
 	peak_before_exec_note(task);
 	bpf_map_delete_elem(&targets, &pid);
+	__sync_fetch_and_add(&targets_generation, 1);
 	bpf_map_delete_elem(&questions, &pid);
 	emit_now(&record, sizeof(record));
 	return 0;

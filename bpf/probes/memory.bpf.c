@@ -8,6 +8,7 @@
  * seen on entry; a realloc takes the old block out on entry and puts it, or its successor, in on
  * return.
  */
+#include "core/blocks.h"
 #include "core/memory.h"
 #include "core/target.h"
 
@@ -18,7 +19,8 @@ const volatile __u64 memory_sample_bytes; /* one sample point in so many bytes o
 
 enum {
 	MEMORY_PENDING = 4, /* calls in progress of one thread; a power of two */
-	ACCOUNT_HITS = 32,  /* a power of two */
+	ACCOUNT_SHIFT = 5,  /* of so many hits one is measured, as a power of two */
+	ACCOUNT_FACTOR = 0x9e3779b1,
 };
 
 /* The most that struct memory_block can tell; what is larger, 4 TiB that nobody ever has, counts as this. */
@@ -45,9 +47,10 @@ struct memory_task {
 	__u64 until_sample; /* bytes */
 	__u64 object_freed; /* the last block that CPython's own allocator was given back */
 	__u32 draws;	    /* until_sample has been drawn */
-	__u32 reserved;
+	__u32 generation;   /* targets_generation while which `target` holds; 0: it never did */
 	__u32 depth;
 	__u32 ordinal;
+	struct python_target target; /* its process */
 	struct memory_pending pending[MEMORY_PENDING];
 	struct memory_memo memo[MEMORY_MEMO_SLOTS];
 };
@@ -66,15 +69,6 @@ struct {
 	__type(value, struct memory_probe);
 } memory_probes SEC(".maps");
 
-/* Room is taken as blocks come; max_entries is tuned before loading. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 20);
-	__type(key, struct memory_block_key);
-	__type(value, struct memory_block);
-} memory_blocks SEC(".maps");
-
 /*
  * The call number `depth` that is in progress. The compiler may know that the number is small where the
  * verifier of Linux 6.1, which forgets it over a copy, does not: it must not leave the mask out.
@@ -85,11 +79,45 @@ static __always_inline struct memory_pending *pending_at(struct memory_task *tas
 	return &task->pending[depth & (MEMORY_PENDING - 1)];
 }
 
-static __always_inline struct python_target *memory_target(void)
+/* The current thread's process, if its allocations are looked at. NULL: they are not. */
+static __always_inline const struct python_target *memory_target(struct memory_task *task)
 {
-	struct python_target *target = target_get();
+	__u32 generation = *(volatile __u32 *)&targets_generation;
+	const struct python_target *target;
 
-	return target && target->flags & PYTHON_TARGET_MEMORY ? target : NULL;
+	if (task->generation == generation)
+		return &task->target;
+	target = target_get();
+	if (!target || !(target->flags & PYTHON_TARGET_MEMORY))
+		return NULL;
+	task->target = *target;
+	task->generation = generation;
+	return &task->target;
+}
+
+/* Counts a hit. The time by the clock where this one is measured, for many; else 0. */
+static __always_inline __u64 memory_hit(void)
+{
+	struct kernel_stats *counts = stats_get();
+
+	if (!counts)
+		return 0;
+	counts->hits++;
+	/* Every so often, but never in step with what a program does over and over. */
+	if ((__u32)(counts->hits * ACCOUNT_FACTOR) >> (32 - ACCOUNT_SHIFT))
+		return 0;
+	return bpf_ktime_get_ns();
+}
+
+static __always_inline void memory_account(__u64 start_ns)
+{
+	struct kernel_stats *counts;
+
+	if (!start_ns)
+		return;
+	counts = stats_get();
+	if (counts)
+		counts->target_ns += (bpf_ktime_get_ns() - start_ns) << ACCOUNT_SHIFT;
 }
 
 /* The barriers keep each load of the context one of a fixed offset. */
@@ -208,19 +236,6 @@ static __always_inline void memory_free_send(const struct memory_block *block, _
 	memory_send(&record, time_ns, serial);
 }
 
-/* Takes the block out of the map. False: it was never in. */
-static __always_inline bool memory_take(__u64 address, __u32 serial, struct memory_block *out)
-{
-	struct memory_block_key key = { .address = address, .serial = serial };
-	struct memory_block *block = bpf_map_lookup_elem(&memory_blocks, &key);
-
-	if (!block)
-		return false;
-	*out = *block;
-	bpf_map_delete_elem(&memory_blocks, &key);
-	return true;
-}
-
 static __always_inline void memory_unknown_count(void)
 {
 	struct kernel_stats *counts = stats_get();
@@ -235,27 +250,26 @@ static __always_inline bool memory_is_pending(struct memory_task *task, __u64 ad
 {
 	const struct memory_pending *pending;
 
-	if (!task || !task->depth)
+	if (!task->depth)
 		return false;
 	pending = pending_at(task, task->depth - 1);
 	return pending->address == address && pending->sp >= sp && pending->serial == serial;
 }
 
 static __always_inline void memory_freed(struct pt_regs *ctx, const struct memory_probe *probe,
-					 struct memory_task *task, __u64 time_ns, __u32 serial)
+					 struct memory_task *task, __u32 serial)
 {
-	__u64 address = argument(ctx, probe, 0);
+	struct memory_block_key key = { .address = argument(ctx, probe, 0), .serial = serial };
 	struct memory_block block;
 
-	if (!address || memory_is_pending(task, address, ctx->sp, serial))
+	if (!key.address || memory_is_pending(task, key.address, ctx->sp, serial))
 		return;
-	if (memory_take(address, serial, &block))
-		memory_free_send(&block, address, time_ns, task, serial, 0);
-	else if (!task || probe->first_argument || task->object_freed != address)
+	if (memory_take(&key, &block))
+		memory_free_send(&block, key.address, bpf_ktime_get_ns(), task, serial, 0);
+	else if (probe->first_argument || task->object_freed != key.address)
 		memory_unknown_count();
 	/* CPython's allocator gives a large block back to the C library: no second, unknown one. */
-	if (task)
-		task->object_freed = probe->first_argument ? address : 0;
+	task->object_freed = probe->first_argument ? key.address : 0;
 }
 
 /* 0: it got lost. */
@@ -286,28 +300,20 @@ static __always_inline void memory_allocated(struct memory_task *task,
 		.resized = pending->known,
 	};
 	struct memory_block block = { .born_ns = record.born_ns, .ordinal = ++task->ordinal };
-	struct memory_block *stale;
+	struct memory_block stale;
 
 	if (record.size > MEMORY_SIZE_MAX)
 		record.size = MEMORY_SIZE_MAX;
 	block.size_tid = record.size << MEMORY_TID_BITS | (__u32)bpf_get_current_pid_tgid();
 	block.stack_id = memory_stack_here(target, task);
 	record.stack_id = block.stack_id;
-	if (bpf_map_update_elem(&memory_blocks, &key, &block, BPF_NOEXIST)) {
-		/* Its end was not seen: freed by a way we do not know, or while nobody looked. */
-		stale = bpf_map_lookup_elem(&memory_blocks, &key);
-		if (stale) {
-			struct memory_block before = *stale;
-
-			memory_free_send(&before, address, time_ns, NULL, target->serial, 0);
-		}
-		if (!stale || bpf_map_update_elem(&memory_blocks, &key, &block, BPF_ANY)) {
-			drop(DROP_MEMORY_TABLE_FULL);
-			return;
-		}
-	}
-	if (memory_send(&record, time_ns, target->serial))
-		bpf_map_delete_elem(&memory_blocks, &key);
+	/* One whose end was not seen: freed by a way we do not know, or while nobody looked. */
+	if (memory_may_hold(&key) && memory_take(&key, &stale))
+		memory_free_send(&stale, address, time_ns, NULL, target->serial, 0);
+	if (memory_keep(&key, &block))
+		drop(DROP_MEMORY_TABLE_FULL);
+	else if (memory_send(&record, time_ns, target->serial))
+		memory_take(&key, &stale);
 }
 
 /* ---- calls ---- */
@@ -429,7 +435,9 @@ static __always_inline bool memory_begin(struct pt_regs *ctx, const struct memor
 	else
 		pending->recorded = memory_is_sampled(task, pending->size);
 	if (memory_resizes(probe->call) && pending->address) {
-		pending->known = memory_take(pending->address, serial, &pending->old);
+		struct memory_block_key key = { .address = pending->address, .serial = serial };
+
+		pending->known = memory_take(&key, &pending->old);
 		if (!pending->known)
 			memory_unknown_count();
 	}
@@ -503,7 +511,7 @@ static __always_inline void memory_old_end(struct memory_task *task,
 
 	if (!result && pending->size) {
 		/* It could not be had: the old block is alive. */
-		if (bpf_map_update_elem(&memory_blocks, &key, &old, BPF_ANY))
+		if (memory_keep(&key, &old))
 			drop(DROP_MEMORY_TABLE_FULL);
 		return;
 	}
@@ -534,64 +542,52 @@ static __always_inline void memory_end(struct pt_regs *ctx, struct memory_task *
 		memory_failed(task, pending, time_ns, target);
 }
 
-static __always_inline void memory_account(__u64 start_ns)
-{
-	struct kernel_stats *counts = stats_get();
-
-	if (!counts)
-		return;
-	counts->hits++;
-	/* To read the clock again costs as much as a look into a map: one hit stands for many. */
-	if (!(start_ns >> 4 & (ACCOUNT_HITS - 1)))
-		counts->target_ns += ACCOUNT_HITS * (bpf_ktime_get_ns() - start_ns);
-}
-
 /* Any but a free. Whether its return is awaited. */
 static __always_inline bool memory_called(struct pt_regs *ctx, const struct memory_probe *probe,
-					  __u32 index, struct memory_task *task, __u64 now_ns,
-					  __u32 serial)
+					  __u32 index, struct memory_task *task, __u32 serial)
 {
 	if (task->depth)
 		memory_pending_trim(ctx, index, task, serial);
 	if (probe->call != MEMORY_MUNMAP)
 		return memory_begin(ctx, probe, index, task, serial);
 	if (!task->depth)
-		memory_unmapped(ctx, probe, now_ns, serial);
+		memory_unmapped(ctx, probe, bpf_ktime_get_ns(), serial);
 	return false;
 }
 
 /* Whether its return is awaited. */
 static __always_inline bool memory_entered(struct pt_regs *ctx)
 {
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 start_ns = memory_hit();
 	__u32 index = bpf_get_attach_cookie(ctx);
 	const struct memory_probe *probe = bpf_map_lookup_elem(&memory_probes, &index);
-	struct python_target *target = memory_target();
-	struct memory_task *task;
-	bool frees, awaited = false;
+	struct memory_task *task = bpf_task_storage_get(&memory_tasks, bpf_get_current_task_btf(),
+							0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	const struct python_target *target;
+	bool awaited = false;
 
+	if (!task) {
+		drop(DROP_MEMORY_EVENTS);
+		return false;
+	}
+	target = memory_target(task);
 	if (!probe || !target)
 		return false;
-	frees = probe->call == MEMORY_FREE;
-	task = bpf_task_storage_get(&memory_tasks, bpf_get_current_task_btf(), 0,
-				    frees ? 0 : BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (frees)
-		memory_freed(ctx, probe, task, now_ns, target->serial);
-	else if (!task)
-		drop(DROP_MEMORY_EVENTS);
+	if (probe->call == MEMORY_FREE)
+		memory_freed(ctx, probe, task, target->serial);
 	else
-		awaited = memory_called(ctx, probe, index, task, now_ns, target->serial);
-	memory_account(now_ns);
+		awaited = memory_called(ctx, probe, index, task, target->serial);
+	memory_account(start_ns);
 	return awaited;
 }
 
 static __always_inline void memory_left(struct pt_regs *ctx)
 {
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 start_ns = memory_hit();
 	struct memory_task *task =
 		bpf_task_storage_get(&memory_tasks, bpf_get_current_task_btf(), 0, 0);
 	struct memory_pending *pending = NULL;
-	struct python_target *target;
+	const struct python_target *target;
 	__u32 depth;
 
 	if (!task)
@@ -604,17 +600,15 @@ static __always_inline void memory_left(struct pt_regs *ctx)
 			break;
 		pending = NULL;
 	}
-	target = memory_target();
-	if (!pending || !target || pending->serial != target->serial) {
-		memory_account(now_ns);
-		return;
+	target = memory_target(task);
+	if (pending && target && pending->serial == target->serial) {
+		/* Those above it were left by a jump. */
+		if (depth != task->depth)
+			drop(DROP_MEMORY_UNFINISHED);
+		task->depth = depth - 1;
+		memory_end(ctx, task, pending, bpf_ktime_get_ns(), target);
 	}
-	/* Those above it were left by a jump. */
-	if (depth != task->depth)
-		drop(DROP_MEMORY_UNFINISHED);
-	task->depth = depth - 1;
-	memory_end(ctx, task, pending, now_ns, target);
-	memory_account(now_ns);
+	memory_account(start_ns);
 }
 
 SEC("?uprobe")

@@ -444,7 +444,10 @@ struct memory_probe {
 };
 ABI_ASSERT_SIZE(struct memory_probe, 32);
 
-/* Key and value of the `memory_blocks` map: every block that is alive and was recorded. */
+/*
+ * Key and value of the `memory_blocks` map: blocks that are alive and were recorded. It holds those that did
+ * not find their slot free.
+ */
 struct memory_block_key {
 	__u64 address;
 	__u32 serial; /* of the process */
@@ -465,6 +468,24 @@ ABI_ASSERT_SIZE(struct memory_block, 24);
 static inline __u64 memory_block_size(const struct memory_block *block)
 {
 	return block->size_tid >> MEMORY_TID_BITS;
+}
+
+/* What the word of a slot says that has no block. */
+enum memory_slot_state { MEMORY_SLOT_FREE, MEMORY_SLOT_BUSY, MEMORY_SLOT_STATES };
+
+/* Value of the `memory_slots` map, the other blocks that are alive. */
+struct memory_slot {
+	__u64 word; /* enum memory_slot_state, or memory_slot_word() of its block */
+	struct memory_block block;
+	__u32 serial;
+	__u32 spilled; /* blocks that belong here and are in `memory_blocks` */
+};
+ABI_ASSERT_SIZE(struct memory_slot, 8 + 24 + 8);
+
+/* Done twice it gives the address back. What is below an address's 48 bits is never as small as a state. */
+static inline __u64 memory_slot_word(const struct memory_block_key *key)
+{
+	return key->address ^ (__u64)(key->serial ^ key->serial >> 16) << 48;
 }
 
 enum memory_event_kind {

@@ -185,6 +185,8 @@ static int capture_tune(struct capture *capture)
 	if (!error)
 		error = memory_tune(capture);
 	if (!error)
+		error = capture_slots_tune(capture);
+	if (!error)
 		error = bpf_map__set_max_entries(capture->skeleton->maps.sample_by_cpu,
 						 capture->cpu_limit);
 	if (!error)
@@ -383,6 +385,12 @@ int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_
 	return error;
 }
 
+/* What threads remember of their processes is looked up anew. */
+static void targets_changed(struct capture *capture)
+{
+	__atomic_fetch_add(&capture->skeleton->data->targets_generation, 1, __ATOMIC_SEQ_CST);
+}
+
 int capture_target_add(struct capture *capture, pid_t pid, const struct python_target *target,
 		       uint32_t *serial)
 {
@@ -398,6 +406,7 @@ int capture_target_add(struct capture *capture, pid_t pid, const struct python_t
 		error = bpf_map_update_elem(fd, &key, &value, BPF_ANY);
 	if (!error)
 		*serial = value.serial;
+	targets_changed(capture);
 	return error;
 }
 
@@ -406,17 +415,22 @@ int capture_target_update(struct capture *capture, pid_t pid, const struct pytho
 {
 	struct python_target value = *target;
 	uint32_t key = pid;
+	int error;
 
 	value.serial = serial;
-	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.targets), &key, &value,
-				   BPF_EXIST);
+	error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.targets), &key, &value,
+				    BPF_EXIST);
+	targets_changed(capture);
+	return error;
 }
 
 int capture_target_remove(struct capture *capture, pid_t pid)
 {
 	uint32_t key = pid;
+	int error = bpf_map_delete_elem(bpf_map__fd(capture->skeleton->maps.targets), &key);
 
-	return bpf_map_delete_elem(bpf_map__fd(capture->skeleton->maps.targets), &key);
+	targets_changed(capture);
+	return error;
 }
 
 int capture_template_make(struct capture *capture, const struct python_process *python,

@@ -98,6 +98,8 @@ void capture_calls_release(struct capture *capture);
 
 /* Before programs are chosen: PROBE_RSS in the options becomes what this kernel needs. 0 or -errno. */
 int capture_rss_tune(struct capture *capture);
+/* Before loading: room for blocks that live shortly. 0 or -errno. */
+int capture_slots_tune(struct capture *capture);
 void capture_memory_release(struct capture *capture);
 void capture_gc_release(struct capture *capture);
 
