@@ -10,6 +10,7 @@
  */
 #include "core/blocks.h"
 #include "core/memory.h"
+#include "core/session.h"
 #include "core/target.h"
 
 #include <bpf/bpf_tracing.h>
@@ -625,8 +626,6 @@ int memory__leave(struct pt_regs *ctx)
 	return 0;
 }
 
-extern bool bpf_session_is_return(void) __ksym __weak;
-
 /* Written by user space: returns are awaited for nothing, to see what they cost. */
 volatile bool memory_awaits_all;
 
@@ -637,7 +636,7 @@ volatile bool memory_awaits_all;
 SEC("?uprobe")
 int memory__session(struct pt_regs *ctx)
 {
-	if (bpf_session_is_return()) {
+	if (session_is_return(ctx)) {
 		memory_left(ctx);
 		return 0;
 	}
