@@ -9,6 +9,7 @@
  */
 #include "core/collecting.h"
 #include "core/memory.h"
+#include "core/session.h"
 #include "core/target.h"
 
 #include <bpf/bpf_tracing.h>
@@ -29,8 +30,8 @@ enum {
 };
 
 struct lifetime_task {
-	__u64 last_made;    /* address; 0: it has ended since */
-	__u64 entered_type; /* where the kernel has no cookie for a call: of the newest call */
+	__u64 last_made; /* address; 0: it has ended since */
+	/* where the kernel has no cookie for a call: of the newest call */
 	struct memory_memo memo[MEMORY_MEMO_SLOTS];
 };
 
@@ -318,8 +319,8 @@ static __always_inline struct lifetime_task *lifetime_task(__u64 flags)
 	return bpf_task_storage_get(&lifetime_tasks, bpf_get_current_task_btf(), 0, flags);
 }
 
-/* The type of what is made, if its instances are followed; else 0. */
-static __always_inline __u64 lifetime_entered(struct pt_regs *ctx)
+/* Whether what is made is of a type whose instances are followed. */
+static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 {
 	__u32 index = bpf_get_attach_cookie(ctx);
 	const struct memory_probe *probe = bpf_map_lookup_elem(&lifetime_probes, &index);
@@ -328,39 +329,39 @@ static __always_inline __u64 lifetime_entered(struct pt_regs *ctx)
 	__u64 now_ns, type, bias;
 
 	if (!probe)
-		return 0;
+		return false;
 	target = lifetime_target();
 	if (!target)
-		return 0;
+		return false;
 	type = ctx->di;
 	bias = ctx->ip - probe->address;
 	if (probe->call == LIFETIME_MAKE) {
 		lifetime_hit();
 		class = lifetime_class(type, probe, bias, target->serial);
-		return class && class->class_id ? type : 0;
+		return class && class->class_id;
 	}
 	if (probe->call == LIFETIME_TYPE_END) {
 		lifetime_class_ended(type, target->serial);
-		return 0;
+		return false;
 	}
 	if (probe->first_argument && !lifetime_followed(type))
-		return 0;
+		return false;
 	now_ns = bpf_ktime_get_ns();
 	lifetime_ended(probe, bias, type, lifetime_task(0), now_ns, target->serial);
 	lifetime_account(now_ns);
-	return 0;
+	return false;
 }
 
-/* A function has handed out `ctx->ax` when asked for a `type`. */
-static __always_inline void lifetime_left(struct pt_regs *ctx, __u64 type)
+/* A function has handed out `ctx->ax`, which says itself of what type it is. */
+static __always_inline void lifetime_left(struct pt_regs *ctx)
 {
 	__u64 address = ctx->ax, now_ns;
-	struct lifetime_class_key key = { .type = type };
+	struct lifetime_class_key key = {};
 	const struct lifetime_class_value *class;
 	struct python_target *target;
 	struct lifetime_task *task;
 
-	if (!address)
+	if (!address || read_user(&key.type, 8, address + OBJECT_TYPE))
 		return;
 	target = lifetime_target();
 	if (!target)
@@ -386,39 +387,25 @@ int lifetime__enter(struct pt_regs *ctx)
 	return 0;
 }
 
-/* What was asked for is what the new object says it is. */
 SEC("?uretprobe")
 int lifetime__leave(struct pt_regs *ctx)
 {
-	__u64 type;
-
-	if (ctx->ax && !read_user(&type, 8, ctx->ax + OBJECT_TYPE))
-		lifetime_left(ctx, type);
+	lifetime_left(ctx);
 	return 0;
 }
-
-extern long *bpf_session_cookie(void) __ksym __weak;
 
 /* Written by user space: returns are awaited for nothing, to see what they cost. */
 volatile bool lifetime_awaits_all;
 
-/*
- * Both in one, where the kernel has such links (6.13): what is not followed then costs one trap. A call's cookie
- * is 0 until we set it, so that it tells a return.
- */
+/* Both in one, where the kernel has such links (6.13): what is not followed then costs one trap. */
 SEC("?uprobe")
 int lifetime__session(struct pt_regs *ctx)
 {
-	long *type = bpf_session_cookie();
-
-	if (*type) {
-		lifetime_left(ctx, *type);
+	if (session_is_return(ctx)) {
+		lifetime_left(ctx);
 		return 0;
 	}
-	*type = lifetime_entered(ctx);
-	if (lifetime_awaits_all)
-		*type = 1;
-	return *type ? 0 : 1;
+	return lifetime_entered(ctx) || lifetime_awaits_all ? 0 : 1;
 }
 
 /* The interpreter is up and about to run its program: from here on its stacks can be read. */

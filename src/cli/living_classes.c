@@ -55,7 +55,8 @@ struct living_classes {
 	uint32_t id_count, id_capacity;
 	struct living_class *c_types; /* class_id less LIFETIME_C_TYPE, - 1 */
 	uint32_t c_count, c_capacity;
-	struct map64 *newest; /* type_key() -> newest class_id of Python's there */
+	struct map64 *newest;  /* type_key() -> newest class_id of Python's there */
+	struct map64 *counted; /* type_key() -> 1 + row, as the first census met it */
 	struct row_census *rows;
 	uint32_t row_count, row_capacity;
 };
@@ -81,7 +82,8 @@ struct living_classes *living_classes_new(const struct config *config, struct ca
 	classes->profile = profile;
 	classes->cache = python_cache_new();
 	classes->newest = map64_new();
-	if (classes->cache && classes->newest)
+	classes->counted = map64_new();
+	if (classes->cache && classes->newest && classes->counted)
 		return classes;
 	living_classes_free(classes);
 	return NULL;
@@ -97,6 +99,7 @@ void living_classes_free(struct living_classes *classes)
 	}
 	python_cache_free(classes->cache);
 	map64_free(classes->newest);
+	map64_free(classes->counted);
 	free(classes->processes);
 	free(classes->by_id);
 	free(classes->c_types);
@@ -298,6 +301,19 @@ static bool class_read(struct living_process *process, const struct record_class
 	       !strncmp(last_part(facts->name), record->name, sizeof(record->name) - 1);
 }
 
+static bool class_counted(const struct living_classes *classes, const struct record_class *record,
+			  struct living_class *out)
+{
+	const struct lifetimes *lifetimes = classes->profile->lifetimes;
+	uint64_t row;
+
+	if (!map64_get(classes->counted, type_key(record->header.serial, record->type), &row))
+		return false;
+	out->row = row - 1;
+	return !strncmp(last_part(profile_text(classes->profile, lifetimes->classes[row - 1].name)),
+			record->name, sizeof(record->name) - 1);
+}
+
 /* A fork that nobody has looked at by itself. */
 static void process_look_at(struct living_classes *classes, struct living_process *process)
 {
@@ -332,7 +348,7 @@ int living_classes_met(struct living_classes *classes, const struct record_class
 			class.extra_bytes = facts.extra_bytes;
 			class.row = row_of(classes, facts.module, facts.name, true,
 					   process->makes_seen);
-		} else {
+		} else if (!class_counted(classes, record, &class)) {
 			/* It is gone: its name is all that was kept of it. */
 			memcpy(name, record->name, sizeof(record->name));
 			class.row = row_of(classes, "", name, true, process->makes_seen);
@@ -442,6 +458,8 @@ static uint32_t counted_row(struct living_classes *classes, struct living_proces
 {
 	const struct living_class *known = class_at(classes, process->serial, type);
 	struct class_facts facts;
+	uint64_t *slot;
+	uint32_t row;
 
 	for (uint32_t i = 0; i < classes->c_count; i++) {
 		if (classes->c_types[i].type == type &&
@@ -453,7 +471,11 @@ static uint32_t counted_row(struct living_classes *classes, struct living_proces
 	if (classes_read(process->reader, type, &facts) || !(facts.flags & TYPE_FLAG_HEAP) ||
 	    facts.dealloc != process->subtype_dealloc)
 		return UINT32_MAX;
-	return row_of(classes, facts.module, facts.name, true, process->makes_seen);
+	row = row_of(classes, facts.module, facts.name, true, process->makes_seen);
+	slot = map64_slot(classes->counted, type_key(process->serial, type), NULL);
+	if (slot && row != UINT32_MAX)
+		*slot = (uint64_t)row + 1;
+	return row;
 }
 
 static void census_take(struct living_classes *classes, struct living_process *process, bool end)
