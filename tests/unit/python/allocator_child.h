@@ -11,7 +11,7 @@
 #include "proc/maps.h"
 #include "python/allocator.h"
 
-enum { CHILD_FUNCTIONS_MAX = 32 };
+enum { CHILD_FUNCTIONS_MAX = 96 };
 
 struct child {
 	pid_t pid;
