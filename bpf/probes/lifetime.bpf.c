@@ -405,7 +405,9 @@ int lifetime__session(struct pt_regs *ctx)
 		lifetime_left(ctx);
 		return 0;
 	}
-	return lifetime_entered(ctx) || lifetime_awaits_all ? 0 : 1;
+	if (lifetime_entered(ctx) || lifetime_awaits_all)
+		return 0;
+	return 1;
 }
 
 /* The interpreter is up and about to run its program: from here on its stacks can be read. */

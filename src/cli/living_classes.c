@@ -564,20 +564,31 @@ void living_classes_life(struct living_classes *classes, const struct living_cla
 	struct row_census *row = &classes->rows[class->row];
 
 	/* Back to the start of watching: without what came since, with what has gone. */
-	if (!process->start.taken)
-		row->unknown_start = true;
-	else if (born_ns && born_ns < process->start.time_ns && died_ns > process->start.time_ns)
-		row->start--;
-	else if (!born_ns && died_ns < process->start.time_ns)
-		row->start++;
-	/* On to its end. */
-	if (!process->end.taken)
-		row->unknown_end = true;
-	else if (born_ns > process->end.time_ns && died_ns == UINT64_MAX)
-		row->end++;
-	else if (born_ns <= process->end.time_ns && died_ns != UINT64_MAX &&
-		 died_ns > process->end.time_ns)
-		row->end--;
+	if (process->start.taken) {
+		if (born_ns && born_ns < process->start.time_ns && died_ns > process->start.time_ns)
+			row->start--;
+		else if (!born_ns && died_ns < process->start.time_ns)
+			row->start++;
+	}
+	/* On to its end; what is told before that census was taken has ended before it. */
+	if (process->end.taken) {
+		if (born_ns > process->end.time_ns && died_ns == UINT64_MAX)
+			row->end++;
+		else if (born_ns <= process->end.time_ns && died_ns != UINT64_MAX &&
+			 died_ns > process->end.time_ns)
+			row->end--;
+	}
+}
+
+/* A census of which some process that has the class was left out tells nothing of it. */
+static void unknown_mark(struct living_classes *classes, const struct living_class *class)
+{
+	const struct living_process *process = &classes->processes[class->process];
+
+	if (class->row == UINT32_MAX)
+		return;
+	classes->rows[class->row].unknown_start |= !process->start.taken;
+	classes->rows[class->row].unknown_end |= !process->end.taken;
 }
 
 void living_classes_finish(struct living_classes *classes)
@@ -585,6 +596,10 @@ void living_classes_finish(struct living_classes *classes)
 	struct lifetimes *lifetimes = classes->profile->lifetimes;
 	bool start = false, end = false;
 
+	for (uint32_t i = 0; i < classes->id_count; i++)
+		unknown_mark(classes, &classes->by_id[i]);
+	for (uint32_t i = 0; i < classes->c_count; i++)
+		unknown_mark(classes, &classes->c_types[i]);
 	for (uint32_t i = 0; i < classes->process_count; i++) {
 		start |= classes->processes[i].start.taken;
 		end |= classes->processes[i].end.taken;
