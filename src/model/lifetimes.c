@@ -112,10 +112,13 @@ uint32_t lifetimes_site_of(struct lifetimes *lifetimes, uint32_t class_index, ui
 
 int64_t lifetime_imbalance(const struct lifetime_class *row)
 {
+	int64_t off, uncertain = (int64_t)row->census_uncertain;
+
 	if (row->census_start == LIFETIME_UNKNOWN || row->census_end == LIFETIME_UNKNOWN)
 		return 0;
-	return (int64_t)(row->created - row->destroyed - row->destroyed_before -
-			 (row->census_end - row->census_start));
+	off = (int64_t)(row->created - row->destroyed - row->destroyed_before -
+			(row->census_end - row->census_start));
+	return off < -uncertain ? off + uncertain : off > uncertain ? off - uncertain : 0;
 }
 
 bool lifetime_growth(const struct lifetime_class *row, int64_t *growth)
@@ -209,26 +212,26 @@ static uint32_t class_frame(struct profile *profile, const struct lifetime_class
 	return id == PROFILE_NONE ? PROFILE_NONE : profile_add_frame(profile, id, 0);
 }
 
-int lifetimes_to_stacks(const struct lifetimes *lifetimes, struct profile *profile,
+int lifetimes_to_stacks(struct lifetimes *lifetimes, struct profile *profile,
 			enum lifetime_view view)
 {
 	int err = profile_replace_sums(profile, 0);
 
 	profile->unit = view_unit(view);
 	for (uint32_t i = 0; i < lifetimes->site_count && !err; i++) {
-		const struct lifetime_site *site = &lifetimes->sites[i];
-		uint32_t frame, stack;
+		struct lifetime_site *site = &lifetimes->sites[i];
 		uint64_t objects, value = site_value(site, view, &objects);
+		uint32_t frame, stack;
 
-		if (!objects && !value)
-			continue;
 		frame = class_frame(profile, &lifetimes->classes[site->class_index]);
 		if (frame == PROFILE_NONE)
 			return -ENOMEM;
 		stack = profile_add_stack(profile, site->stack, frame);
 		if (stack == PROFILE_NONE)
 			return -ENOMEM;
-		err = profile_add_sample(profile, site->thread, stack, objects, value);
+		site->leaf = stack;
+		if (objects || value)
+			err = profile_add_sample(profile, site->thread, stack, objects, value);
 	}
 	return err;
 }

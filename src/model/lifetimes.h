@@ -65,6 +65,8 @@ struct lifetime_class {
 	uint64_t created_bytes, destroyed_bytes; /* of created and destroyed */
 	/* Instances alive by the census when watching began and when it ended. LIFETIME_UNKNOWN: none taken. */
 	uint64_t census_start, census_end;
+	/* Made or ended while either was read: each may or may not have been counted. */
+	uint64_t census_uncertain;
 	/* Ages of `destroyed`, exact but for the histogram's steps. */
 	struct histogram ages;
 	uint64_t age_min_ns, age_max_ns, age_sum_ns; /* UINT64_MAX, 0, 0: none */
@@ -82,6 +84,8 @@ struct lifetime_site {
 	uint32_t thread; /* of the profile */
 	uint32_t
 		stack; /* node of the profile: its innermost frame is where the instance was made */
+	/* Node with the class below it, after lifetimes_to_stacks(); 0 before. */
+	uint32_t leaf;
 	uint64_t created, destroyed, by_collector;
 	uint64_t created_bytes, destroyed_bytes;
 	uint64_t age_sum_ns;	  /* of destroyed */
@@ -128,7 +132,7 @@ static inline uint64_t lifetime_live(const struct lifetime_class *row)
 
 /*
  * What the two censuses and the probes do not agree about: (created - all destroyed) - (census_end -
- * census_start). 0 where a census is missing.
+ * census_start), beyond what is uncertain anyway. 0 where a census is missing.
  */
 int64_t lifetime_imbalance(const struct lifetime_class *row);
 
@@ -152,7 +156,7 @@ const char *lifetime_view_name(enum lifetime_view view);
  * the frame that makes an instance stands its class, as a function of kind FRAME_NOTE. May be called
  * again for another view. 0 or -ENOMEM.
  */
-int lifetimes_to_stacks(const struct lifetimes *lifetimes, struct profile *profile,
+int lifetimes_to_stacks(struct lifetimes *lifetimes, struct profile *profile,
 			enum lifetime_view view);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "flamegraph_assets.h"
 #include "render/closing.h"
+#include "render/flamegraph_parts.h"
 #include "render/format.h"
 #include "render/json_writer.h"
 #include "render/memory_words.h"
@@ -20,9 +21,7 @@
 
 enum { FLAMEGRAPH_LINE_NUMBERS = 4096 }; /* numbers between two line breaks */
 
-/* A string as the page shows it: controls visible, nothing that reorders what stands around it. */
-static void flamegraph_text(struct json_writer *json, const char *key, const char *bytes,
-			    size_t length)
+void flamegraph_text(struct json_writer *json, const char *key, const char *bytes, size_t length)
 {
 	struct buffer safe;
 
@@ -118,8 +117,7 @@ static void flamegraph_write_tasks(struct json_writer *json, const struct profil
 	json_close(json, ']');
 }
 
-/* The next number of an array; breaks its lines, for editors choke on one of megabytes. */
-static void flamegraph_number(struct json_writer *json, uint64_t number, uint32_t index)
+void flamegraph_number(struct json_writer *json, uint64_t number, uint32_t index)
 {
 	if (index && index % FLAMEGRAPH_LINE_NUMBERS == 0)
 		json_newline(json);
@@ -348,6 +346,8 @@ static void flamegraph_write_profile(struct writer *writer, const struct profile
 	if (profile->memory) {
 		flamegraph_write_views(&json, profile, options);
 		flamegraph_write_timeline(&json, profile, options);
+	} else if (profile->lifetimes) {
+		flamegraph_write_lifetimes(&json, profile, options);
 	} else {
 		flamegraph_write_sums(&json, profile);
 	}
@@ -366,6 +366,7 @@ static void flamegraph_write_script(struct writer *writer)
 {
 	writer_string(writer, flamegraph_data_js);
 	writer_string(writer, flamegraph_memory_js);
+	writer_string(writer, flamegraph_lifetime_js);
 	writer_string(writer, flamegraph_table_js);
 	writer_string(writer, flamegraph_js);
 }

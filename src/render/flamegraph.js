@@ -248,7 +248,7 @@ function show(rebuild) {
 		selected = null;
 	}
 	zoomed = nodeAtPath(state.zoom);
-	showMemory();
+	showViews();
 	runSearch();
 	element("scope").value = state.scope;
 	element("merge").value = state.merge;
@@ -402,7 +402,7 @@ element("view-graph").addEventListener("click", () => change({ view: "graph" }, 
 element("view-table").addEventListener("click", () => change({ view: "table" }, false));
 element("search").addEventListener("input", (event) => change({ search: event.target.value }, false));
 window.addEventListener("hashchange", () => { readAddress(); show(true); });
-window.addEventListener("resize", () => { drawTimeline(); layOut(); drawSoon(); });
+window.addEventListener("resize", () => { drawCharts(); layOut(); drawSoon(); });
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 	readColors();
 	drawSoon();
@@ -459,7 +459,7 @@ function showFrame() {
 }
 
 showFrame();
-prepareMemory();
+prepareViews();
 readColors();
 readAddress();
 show(true);

@@ -24,6 +24,7 @@ const state = { scope: "all", merge: "function", invert: false, icicle: true, vi
 // Of memory there are several views, each with sums of its own; of time there is one.
 const viewNamed = (name) => profile.views && profile.views.find((view) => view.name === name);
 const shown = () => viewNamed(state.show) || profile;
+const unitOf = (view) => view.unit || profile.unit;
 
 // ---- numbers ----
 
@@ -32,12 +33,12 @@ function decimals(value) {
 }
 
 // What would round to 1000 of a unit is 1.00 of the next.
-function formatValue(value) {
-	const scales = profile.unit === "ns" ? [[1e9, " s"], [1e6, " ms"], [1e3, " \u00b5s"], [1, " ns"]] :
-		profile.unit === "bytes" ? [[2 ** 30, " GiB"], [2 ** 20, " MiB"], [2 ** 10, " KiB"], [1, " B"]] :
+function formatValue(value, unit = unitOf(shown())) {
+	const scales = unit === "ns" ? [[1e9, " s"], [1e6, " ms"], [1e3, " \u00b5s"], [1, " ns"]] :
+		unit === "bytes" ? [[2 ** 30, " GiB"], [2 ** 20, " MiB"], [2 ** 10, " KiB"], [1, " B"]] :
 		[[1, ""]];
-	const [step, unit] = scales.find(([least]) => value >= least * 0.9995) || scales[scales.length - 1];
-	return (value / step).toFixed(step === 1 ? 0 : decimals(value / step)) + unit;
+	const [step, words] = scales.find(([least]) => value >= least * 0.9995) || scales[scales.length - 1];
+	return (value / step).toFixed(step === 1 ? 0 : decimals(value / step)) + words;
 }
 
 function formatPercent(part, whole) {
@@ -60,7 +61,7 @@ function formatEstimate(value, variance) {
 }
 
 function formatAmount(node, count, whole) {
-	const counted = profile.unit === "samples" ? "" : ", " + formatCount(count);
+	const counted = unitOf(shown()) === "samples" ? "" : ", " + formatCount(count);
 	return formatEstimate(node.value, node.variance) + counted + ", " + formatPercent(node.value, whole);
 }
 

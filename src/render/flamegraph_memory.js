@@ -38,8 +38,8 @@ function viewTotal(view) {
 	return total;
 }
 
-function prepareMemory() {
-	if (!memory)
+function prepareViews() {
+	if (!profile.views)
 		return;
 	element("memory").hidden = false;
 	element("views").replaceChildren(...profile.views.map(({ name, words }) => {
@@ -50,24 +50,30 @@ function prepareMemory() {
 		button.addEventListener("click", () => changeShow(name));
 		return button;
 	}));
-	element("timeline-box").hidden = pointCount() < 2;
 	prepareTimeline();
+	prepareLifetimes();
 }
 
 // Brings buttons, note and chart in line with `state`.
-function showMemory() {
-	if (!memory)
+function showViews() {
+	if (!profile.views)
 		return;
 	for (const view of profile.views) {
 		const button = element("show-" + view.name);
 		const amount = document.createElement("span");
-		amount.textContent = formatValue(viewTotal(view));
+		amount.textContent = formatValue(viewTotal(view), unitOf(view));
 		button.replaceChildren(capitalised(view.name) + " ", amount);
 		button.setAttribute("aria-pressed", String(view.name === state.show));
 	}
 	element("view-note").textContent = formatEstimate(root.value, root.variance) + " in " +
 		formatCount(root.samples) + ": " + shown().words;
+	drawCharts();
+}
+
+// Of those there may be, the one there is.
+function drawCharts() {
 	drawTimeline();
+	drawLifetimes();
 }
 
 // ---- the points of the timeline ----
@@ -305,8 +311,12 @@ function pointTo(index) {
 
 function prepareTimeline() {
 	const svg = element("timeline");
+
+	if (!memory)
+		return;
 	const series = [["live", "live"], ["most", "most between two readings"], ["resident", "resident (RSS)"]];
 
+	element("timeline-box").hidden = pointCount() < 2;
 	element("timeline-title").textContent = ["Over time", ...profile.processes.length > 1 ?
 		["all processes together"] : [], ...memory.selected ? ["all functions"] : []].join(", ");
 	svg.setAttribute("aria-valuemin", 0);

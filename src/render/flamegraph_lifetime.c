@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The flame graph's data of --mode lifetime. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/flamegraph_parts.h"
+#include "render/format.h"
+#include "render/memory_words.h"
+
+enum { CLASSES_MAX = 8 }; /* lines that the chart tells apart */
+
+/* ---- views ---- */
+
+static const struct {
+	enum profile_unit unit;
+	const char *words; /* behind an amount and a colon */
+} views[LIFETIME_VIEW_COUNT] = {
+	[LIFETIME_VIEW_CREATED] = { UNIT_SAMPLES,
+				    "made in the meantime, whether ended since or not" },
+	[LIFETIME_VIEW_LIVE] = { UNIT_SAMPLES, "made in the meantime and alive at the end" },
+	[LIFETIME_VIEW_BYTES] = { UNIT_BYTES, "made in the meantime and alive at the end" },
+	[LIFETIME_VIEW_AGE] = { UNIT_NS, "how long they lived, added up, up to the end" },
+};
+
+/* What a site has in a view: how many objects, and in the view's unit. */
+static uint64_t view_value(const struct lifetime_site *site, enum lifetime_view view,
+			   uint64_t *objects)
+{
+	uint64_t live = site->created - site->destroyed, age_ns;
+
+	*objects = view == LIFETIME_VIEW_LIVE || view == LIFETIME_VIEW_BYTES ? live : site->created;
+	switch (view) {
+	case LIFETIME_VIEW_BYTES:
+		return site->created_bytes - site->destroyed_bytes;
+	case LIFETIME_VIEW_AGE:
+		return __builtin_add_overflow(site->age_sum_ns, site->live_age_sum_ns, &age_ns) ?
+			       UINT64_MAX :
+			       age_ns;
+	default:
+		return *objects;
+	}
+}
+
+static void write_view(struct json_writer *json, const struct lifetimes *lifetimes,
+		       enum lifetime_view view, const bool *kept)
+{
+	uint32_t written = 0;
+
+	json_newline(json);
+	json_open(json, NULL, '{');
+	json_text(json, "name", lifetime_view_name(view));
+	json_text(json, "counts", "objects");
+	json_text(json, "unit", format_unit(views[view].unit));
+	json_text(json, "words", views[view].words);
+	json_open(json, "sums", '[');
+	for (uint32_t i = 0; i < lifetimes->site_count; i++) {
+		const struct lifetime_site *site = &lifetimes->sites[i];
+		uint64_t objects, value = view_value(site, view, &objects);
+
+		if (!kept[i] || !value)
+			continue;
+		flamegraph_number(json, site->thread, written++);
+		json_uint(json, NULL, site->leaf ? site->leaf : site->stack);
+		json_uint(json, NULL, objects);
+		json_uint(json, NULL, value);
+	}
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
+/* ---- the course of time ---- */
+
+struct course {
+	uint32_t class_index;
+	uint64_t most;
+	uint64_t alive[LIFETIME_SPANS]; /* at the end of each span */
+};
+
+/*
+ * Where there is no census, at least those were there at the start that ended since and were not made in
+ * the meantime.
+ */
+static void course_fill(struct course *course, const struct lifetimes *lifetimes, uint32_t id)
+{
+	const struct lifetime_class *row = &lifetimes->classes[id];
+	bool counted = row->census_start != LIFETIME_UNKNOWN;
+	int64_t alive = (int64_t)(counted ? row->census_start : row->destroyed_before);
+
+	*course = (struct course){ .class_index = id };
+	for (uint32_t i = 0; i < lifetimes->span_count && i < LIFETIME_SPANS; i++) {
+		alive += (int64_t)row->spans[i].created - row->spans[i].destroyed;
+		course->alive[i] = alive > 0 ? (uint64_t)alive : 0;
+		if (course->alive[i] > course->most)
+			course->most = course->alive[i];
+	}
+}
+
+/* Into those so far, the largest first, if it is one of the largest. */
+static uint32_t course_insert(struct course *courses, uint32_t count, const struct course *course)
+{
+	uint32_t at = count;
+
+	while (at && courses[at - 1].most < course->most)
+		at--;
+	if (at == CLASSES_MAX)
+		return count;
+	if (count == CLASSES_MAX)
+		count--;
+	memmove(&courses[at + 1], &courses[at], (count - at) * sizeof(*courses));
+	courses[at] = *course;
+	return count + 1;
+}
+
+static void write_course(struct json_writer *json, const struct profile *profile,
+			 const struct course *course)
+{
+	const struct lifetimes *lifetimes = profile->lifetimes;
+	const struct lifetime_class *row = &lifetimes->classes[course->class_index];
+	struct buffer name;
+
+	buffer_init(&name);
+	if (row->module) {
+		memory_append_text(&name, profile, row->module);
+		buffer_byte(&name, '.');
+	}
+	memory_append_text(&name, profile, row->name);
+	json_newline(json);
+	json_open(json, NULL, '{');
+	flamegraph_text(json, "name", name.length ? name.bytes : "", name.length);
+	json_open(json, "alive", '[');
+	for (uint32_t i = 0; i < lifetimes->span_count && i < LIFETIME_SPANS; i++)
+		json_uint(json, NULL, course->alive[i]);
+	json_close(json, ']');
+	json_close(json, '}');
+	buffer_release(&name);
+}
+
+static void write_courses(struct json_writer *json, const struct profile *profile, const bool *kept)
+{
+	const struct lifetimes *lifetimes = profile->lifetimes;
+	struct course courses[CLASSES_MAX + 1];
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < lifetimes->class_count; i++) {
+		struct course course;
+
+		/* Of ends alone no course can be told. */
+		if (!kept[i] || lifetimes->classes[i].births != LIFETIME_BIRTHS_PROBED)
+			continue;
+		course_fill(&course, lifetimes, i);
+		if (course.most)
+			count = course_insert(courses, count, &course);
+	}
+	json_newline(json);
+	json_open(json, "lifetimes", '{');
+	json_uint(json, "end_ns", profile->duration_ns);
+	json_uint(json, "span_ns", lifetimes->span_ns);
+	json_open(json, "classes", '[');
+	for (uint32_t i = 0; i < count; i++)
+		write_course(json, profile, &courses[i]);
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
+void flamegraph_write_lifetimes(struct json_writer *json, const struct profile *profile,
+				const struct render_options *options)
+{
+	const struct lifetimes *lifetimes = profile->lifetimes;
+	struct lifetimes_kept kept = { NULL, NULL };
+
+	if (lifetimes_keep(profile, options->globs, options->glob_count, &kept)) {
+		writer_fail(json->writer, -ENOMEM);
+		return;
+	}
+	json_newline(json);
+	json_text(json, "show", lifetime_view_name(lifetimes->view));
+	json_open(json, "views", '[');
+	for (enum lifetime_view view = 0; view < LIFETIME_VIEW_COUNT; view++)
+		write_view(json, lifetimes, view, kept.sites);
+	json_close(json, ']');
+	write_courses(json, profile, kept.classes);
+	lifetimes_kept_release(&kept);
+}
