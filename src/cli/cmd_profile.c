@@ -30,6 +30,7 @@ static void options_fill(const struct config *config, const struct config_report
 		.call_sort = config->call_sort,
 		.memory_sort = config->memory_sort,
 		.lifetime_sort = config->lifetime_sort,
+		.gc_sort = config->gc_sort,
 		.limit = config->limit,
 		.split_threads = config->threads,
 		.color = !report->path && terminal_color(STDOUT_FILENO, config->no_color),

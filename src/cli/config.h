@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "model/call_rollup.h"
 #include "model/census.h"
+#include "model/collections_rollup.h"
 #include "model/lifetime_rollup.h"
 #include "model/memory_rollup.h"
 #include "model/rollup.h"
@@ -106,6 +107,7 @@ struct config {
 	enum call_rollup_sort call_sort;  /* of exact modes */
 	enum memory_sort memory_sort;	  /* of --mode memory */
 	enum lifetime_sort lifetime_sort; /* of --mode lifetime */
+	enum gc_sort gc_sort;		  /* of --mode gc */
 	uint32_t limit;			  /* rows; 0: all */
 	bool threads;
 

@@ -53,7 +53,14 @@ int config_check_target(struct parse *parse)
 }
 
 /* Modes that are alike in what can be asked of them, and that go together in one run. */
-enum mode_family { FAMILY_SAMPLED, FAMILY_EXACT, FAMILY_MEMORY, FAMILY_LIFETIME, FAMILY_COUNT };
+enum mode_family {
+	FAMILY_SAMPLED,
+	FAMILY_EXACT,
+	FAMILY_MEMORY,
+	FAMILY_LIFETIME,
+	FAMILY_GC,
+	FAMILY_COUNT
+};
 
 static enum mode_family mode_family(enum config_mode mode)
 {
@@ -61,6 +68,8 @@ static enum mode_family mode_family(enum config_mode mode)
 		return FAMILY_MEMORY;
 	if (mode == CONFIG_MODE_LIFETIME)
 		return FAMILY_LIFETIME;
+	if (mode == CONFIG_MODE_GC)
+		return FAMILY_GC;
 	return CONFIG_MODES_EXACT & 1u << mode ? FAMILY_EXACT : FAMILY_SAMPLED;
 }
 
@@ -79,6 +88,7 @@ static const char *const family_words[] = {
 	[FAMILY_EXACT] = "the exact modes: give --mode time or callgraph",
 	[FAMILY_MEMORY] = "--mode memory",
 	[FAMILY_LIFETIME] = "--mode lifetime",
+	[FAMILY_GC] = "--mode gc",
 };
 
 /*
@@ -95,7 +105,8 @@ static const struct {
 	  FAMILY_SAMPLED,
 	  { [FAMILY_EXACT] = "every call is seen, none is sampled",
 	    [FAMILY_MEMORY] = "no clock takes samples; --sample BYTES records fewer allocations",
-	    [FAMILY_LIFETIME] = "no clock takes samples; --sample 1/N follows fewer objects" },
+	    [FAMILY_LIFETIME] = "no clock takes samples; --sample 1/N follows fewer objects",
+	    [FAMILY_GC] = "every collection is seen, none is sampled" },
 	  FAMILY_SAMPLED },
 	{ OPTION_NATIVE,
 	  FAMILY_SAMPLED,
@@ -106,7 +117,8 @@ static const struct {
 	  FAMILY_SAMPLED,
 	  { [FAMILY_EXACT] = "only Python's functions are seen",
 	    [FAMILY_MEMORY] = "a process allocates outside of the kernel",
-	    [FAMILY_LIFETIME] = "objects are made outside of the kernel" },
+	    [FAMILY_LIFETIME] = "objects are made outside of the kernel",
+	    [FAMILY_GC] = "a process collects outside of the kernel" },
 	  FAMILY_SAMPLED },
 	{ OPTION_PROBES, FAMILY_EXACT, { NULL }, FAMILY_SAMPLED },
 	{ OPTION_RAW, FAMILY_EXACT, { NULL }, FAMILY_SAMPLED },
@@ -196,6 +208,8 @@ int config_check_modes(struct parse *parse)
 		err = config_check_memory(parse);
 	if (!err && family == FAMILY_LIFETIME)
 		err = config_check_lifetime(parse);
+	if (!err && family == FAMILY_GC)
+		err = config_check_gc(parse);
 	if (!err)
 		err = config_apply_sort(parse);
 	if (err)

@@ -43,6 +43,10 @@ int config_apply_memory_value(struct parse *parse, enum option_id id, const char
 int config_apply_memory_sort(struct parse *parse);
 int config_check_memory(struct parse *parse);
 
+/* config_gc.c: the options of --mode gc */
+int config_apply_gc_sort(struct parse *parse);
+int config_check_gc(struct parse *parse);
+
 /* config_lifetime.c: the options of --mode lifetime */
 int config_add_type(struct parse *parse, const char *text);
 int config_apply_lifetime_sort(struct parse *parse);

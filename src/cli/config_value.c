@@ -290,6 +290,8 @@ int config_apply_sort(struct parse *parse)
 		return config_apply_memory_sort(parse);
 	if (config_has_mode(config, CONFIG_MODE_LIFETIME))
 		return config_apply_lifetime_sort(parse);
+	if (config_has_mode(config, CONFIG_MODE_GC))
+		return config_apply_gc_sort(parse);
 	if (!parse->sort)
 		return 0;
 	if (!config_is_exact(config)) {

@@ -15,6 +15,7 @@
 #include "cli/allocating.h"
 #include "cli/calibrate.h"
 #include "cli/calling.h"
+#include "cli/collecting.h"
 #include "cli/exit.h"
 #include "cli/live.h"
 #include "cli/living.h"
@@ -57,6 +58,7 @@ struct session {
 	struct calling *calling;
 	struct allocating *allocating;
 	struct living *living;
+	struct collecting *collecting;
 	struct calling_cost hit_cost;
 	struct overhead overhead; /* looked at when calls are followed */
 	bool stop;		  /* the overhead is too much */
@@ -116,6 +118,11 @@ static bool is_memory(const struct config *config)
 	return config_has_mode(config, CONFIG_MODE_MEMORY);
 }
 
+static bool is_gc(const struct config *config)
+{
+	return config_has_mode(config, CONFIG_MODE_GC);
+}
+
 static bool is_lifetime(const struct config *config)
 {
 	return config_has_mode(config, CONFIG_MODE_LIFETIME);
@@ -138,6 +145,7 @@ static void capture_options_fill(const struct config *config, struct capture_opt
 	const enum probe_family family = is_exact(config)    ? PROBE_CALLS :
 					 is_memory(config)   ? PROBE_MEMORY :
 					 is_lifetime(config) ? PROBE_LIFETIME :
+					 is_gc(config)	     ? PROBE_GC :
 							       PROBE_SAMPLE;
 
 	*options = (struct capture_options){
@@ -240,6 +248,11 @@ static int parts_make(struct session *session)
 		return allocating_make(session);
 	if (is_lifetime(config))
 		return living_make(session);
+	if (is_gc(config)) {
+		session->collecting =
+			collecting_new(config, session->capture, session->watch, session->profile);
+		return session->collecting ? 0 : -ENOMEM;
+	}
 	session->profile->period_ns = 1000000000ull / config->rate_hz;
 	session->profile->estimate = true;
 	session->sampling = sampling_new(session->watch, session->profile, config->native);
@@ -298,6 +311,7 @@ void session_free(struct session *session)
 	calling_free(session->calling);
 	allocating_free(session->allocating);
 	living_free(session->living);
+	collecting_free(session->collecting);
 	watch_free(session->watch);
 	profile_free(session->profile);
 	capture_free(session->capture);
@@ -330,6 +344,8 @@ static int on_record(void *arg, const void *record, size_t size)
 		error = allocating_event(session->allocating, &event);
 	else if (session->living)
 		error = living_event(session->living, &event);
+	else if (session->collecting)
+		error = collecting_event(session->collecting, &event);
 	else
 		error = sampling_event(session->sampling, &event);
 	if (!error && event.kind >= RECORD_PROCESS_NEW && event.kind <= RECORD_THREAD_FREE)
@@ -344,7 +360,7 @@ static int drain_period_ms(const struct config *config)
 				    (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t ms;
 
-	if (is_exact(config) || is_memory(config) || is_lifetime(config))
+	if (is_exact(config) || is_memory(config) || is_lifetime(config) || is_gc(config))
 		return DRAIN_CALLS_MS;
 	/* The ring is sixteen times as large when stacks are copied, the records nine times. */
 	ms = DRAIN_RING_BYTES * 1000ull / (bytes_per_second + 1);
@@ -387,6 +403,10 @@ static void live_show(struct session *session, uint64_t now_ns)
 		counts.exact = true;
 		counts.samples = living_event_count(session->living);
 		counts.target_cost_ns = session->target_read.cost_ns;
+	}
+	if (session->collecting) {
+		counts.exact = true;
+		counts.samples = collecting_event_count(session->collecting);
 	}
 	live_update(&session->live, &counts);
 }
@@ -464,6 +484,8 @@ static int run_loop(struct session *session)
 			error = allocating_tick(session->allocating, now_ns);
 		if (!error && session->living)
 			error = living_tick(session->living, now_ns);
+		if (!error && session->collecting)
+			error = collecting_tick(session->collecting);
 		if (error)
 			return error;
 		live_show(session, now_ns);
@@ -544,6 +566,9 @@ static void run_end(struct session *session)
 	if (session->living)
 		living_end(session->living);
 	end_ns = clock_ns(CLOCK_MONOTONIC);
+	/* What its counters say is in the records by the time the probes go. */
+	if (session->collecting && !session->error)
+		session->error = collecting_end(session->collecting, end_ns);
 	profile->duration_ns = end_ns - session->start_ns;
 	if (session->calling) {
 		calling_until(session->calling, end_ns);
@@ -567,6 +592,8 @@ static void run_end(struct session *session)
 		session->finish_error = allocating_finish(session->allocating, end_ns);
 	if (session->living)
 		session->finish_error = living_finish(session->living, end_ns);
+	if (session->collecting)
+		session->finish_error = collecting_finish(session->collecting);
 	stats_take(session);
 	if (is_limited(session))
 		overhead_finish(&session->overhead, end_ns);
@@ -597,6 +624,7 @@ static int session_targets_find(struct session *session)
 		.calling = session->calling,
 		.allocating = session->allocating,
 		.living = session->living,
+		.collecting = session->collecting,
 		.signals = session->signals,
 		.launch = session->launch,
 		.turn = targets_turn,
@@ -640,6 +668,8 @@ int session_run(struct session *session)
 		return EXIT_FAILED_RUNNING;
 	if (session->living && living_start(session->living, session->start_ns))
 		return EXIT_FAILED_RUNNING;
+	if (session->collecting && collecting_start(session->collecting, session->start_ns))
+		return EXIT_FAILED_RUNNING;
 	if (is_limited(session))
 		overhead_start(&session->overhead, &session->hit_cost, session->start_ns);
 	/* The clocks already tick: what burns CPU is asked about while we look for the rest. */
@@ -653,6 +683,8 @@ int session_run(struct session *session)
 	}
 	if (session->allocating)
 		allocating_found(session->allocating);
+	if (session->collecting && collecting_tick(session->collecting))
+		return EXIT_FAILED_RUNNING;
 	if (session->living && living_found(session->living))
 		return EXIT_FAILED_RUNNING;
 	session->end_ns = duration_ns ? clock_ns(CLOCK_MONOTONIC) + duration_ns : UINT64_MAX;
@@ -675,7 +707,8 @@ int session_run(struct session *session)
 	}
 	if ((session->calling && calling_refused(session->calling)) ||
 	    (session->allocating && allocating_refused(session->allocating)) ||
-	    (session->living && living_refused(session->living)))
+	    (session->living && living_refused(session->living)) ||
+	    (session->collecting && collecting_refused(session->collecting)))
 		return EXIT_NO_TARGET; /* said when it was found out */
 	return 0;
 }

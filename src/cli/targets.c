@@ -74,6 +74,8 @@ static void command_scout(const struct targets *targets)
 
 	if (!error && targets->calling)
 		error = calling_prepare(targets->calling, &python);
+	else if (!error && targets->collecting)
+		error = collecting_prepare(targets->collecting, &python);
 	else if (!error && targets->living)
 		error = allocators_prepare(living_allocators(targets->living), &python,
 					   launch_pid(targets->launch));
@@ -106,7 +108,11 @@ int targets_find(const struct targets *targets)
 	if (!status && targets->living && allocators_refusal(living_allocators(targets->living)) &&
 	    config->pid_count)
 		status = EXIT_NO_TARGET;
-	if (targets->launch && (targets->calling || targets->allocating || targets->living))
+	if (!status && targets->collecting && collecting_refusal(targets->collecting) &&
+	    config->pid_count)
+		status = EXIT_NO_TARGET;
+	if (targets->launch &&
+	    (targets->calling || targets->allocating || targets->living || targets->collecting))
 		command_scout(targets);
 	if (targets->launch && capture_follow(targets->capture, launch_pid(targets->launch)))
 		status = EXIT_FAILED_RUNNING;

@@ -11,6 +11,7 @@
 #include "capture/capture.h"
 #include "cli/allocating.h"
 #include "cli/calling.h"
+#include "cli/collecting.h"
 #include "cli/config.h"
 #include "cli/launch.h"
 #include "cli/living.h"
@@ -25,6 +26,7 @@ struct targets {
 	struct calling *calling;       /* NULL: calls are not followed */
 	struct allocating *allocating; /* NULL: memory is not */
 	struct living *living;	       /* NULL: objects are not */
+	struct collecting *collecting; /* NULL: collections are not */
 	struct signals *signals;
 	struct launch *launch; /* NULL: no COMMAND */
 	/* Called between two processes: those that were found run on. True: no more are wanted. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/grow.h"
+#include "model/collections.h"
 #include "model/drops.h"
 #include "model/lifetimes.h"
 #include "model/memory.h"
@@ -106,6 +107,7 @@ void profile_free(struct profile *profile)
 	free(profile->sums);
 	calls_free(profile->calls);
 	memory_free(profile->memory);
+	collections_free(profile->collections);
 	lifetimes_free(profile->lifetimes);
 	free(profile);
 }

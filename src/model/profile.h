@@ -119,6 +119,7 @@ struct profile {
 	struct calls *calls;	     /* exact modes: every call (model/calls.h), owned; else NULL */
 	struct memory *memory;	     /* --mode memory (model/memory.h), owned; else NULL */
 	struct lifetimes *lifetimes; /* --mode lifetime (model/lifetimes.h), owned; else NULL */
+	struct collections *collections; /* --mode gc (model/collections.h), owned; else NULL */
 
 	struct profile_index *index; /* how the adders find what is there already; private */
 };

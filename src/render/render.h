@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "model/call_rollup.h"
+#include "model/collections_rollup.h"
 #include "model/lifetime_rollup.h"
 #include "model/memory_rollup.h"
 #include "model/profile.h"
@@ -21,6 +22,7 @@ struct render_options {
 	enum call_rollup_sort call_sort;  /* of exact calls */
 	enum memory_sort memory_sort;	  /* of --mode memory */
 	enum lifetime_sort lifetime_sort; /* of --mode lifetime */
+	enum gc_sort gc_sort;		  /* of --mode gc */
 	uint32_t limit;			  /* rows of a table; 0: all */
 	bool split_threads;		  /* -t */
 	bool color;			  /* the table may use ANSI colours */
