@@ -23,7 +23,7 @@ enum { TYPE_FLAG_HEAP = 1 << 9 };
 /* Of one census: what it counted, by row of the model. */
 struct census_taken {
 	bool taken;
-	uint64_t time_ns;
+	uint64_t time_ns, until_ns;
 };
 
 struct living_process {
@@ -40,6 +40,7 @@ struct living_process {
 /* What is known of a row besides the model's. */
 struct row_census {
 	int64_t start, end;
+	uint64_t uncertain;
 	bool unknown_start, unknown_end; /* some process that has the class was not counted */
 };
 
@@ -430,6 +431,7 @@ static int c_type_follow(struct living_classes *classes, struct living_process *
 		.process = process - classes->processes,
 		.serial = process->serial,
 		.type = facts->address,
+		.in_c = true,
 	};
 	capture_lifetime_class(classes->capture, &key, &value);
 	return 0;
@@ -495,6 +497,7 @@ static void census_take(struct living_classes *classes, struct living_process *p
 	}
 	taken->taken = true;
 	taken->time_ns = counts.time_ns;
+	taken->until_ns = counts.until_ns;
 	for (size_t i = 0; i < counts.count; i++) {
 		uint32_t row = counted_row(classes, process, counts.array[i].address);
 
@@ -557,17 +560,25 @@ void living_classes_end(struct living_classes *classes)
 	}
 }
 
+static bool while_taken(const struct census_taken *taken, uint64_t time_ns)
+{
+	return taken->taken && time_ns >= taken->time_ns && time_ns <= taken->until_ns;
+}
+
 void living_classes_life(struct living_classes *classes, const struct living_class *class,
 			 uint64_t born_ns, uint64_t died_ns)
 {
 	const struct living_process *process = &classes->processes[class->process];
 	struct row_census *row = &classes->rows[class->row];
 
+	row->uncertain += while_taken(&process->start, born_ns) +
+			  while_taken(&process->start, died_ns) +
+			  while_taken(&process->end, born_ns) + while_taken(&process->end, died_ns);
 	/* Back to the start of watching: without what came since, with what has gone. */
 	if (process->start.taken) {
 		if (born_ns && born_ns < process->start.time_ns && died_ns > process->start.time_ns)
 			row->start--;
-		else if (!born_ns && died_ns < process->start.time_ns)
+		else if (!born_ns && !class->in_c && died_ns < process->start.time_ns)
 			row->start++;
 	}
 	/* On to its end; what is told before that census was taken has ended before it. */

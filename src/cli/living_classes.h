@@ -23,6 +23,7 @@ struct living_class {
 	uint32_t serial;
 	uint64_t type;
 	uint64_t read_ns; /* when its name was read */
+	bool in_c;	  /* makings of its instances may be unseen */
 };
 
 struct living_classes;
