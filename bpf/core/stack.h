@@ -267,7 +267,7 @@ __weak __noinline int stack_recover(const struct python_target *target,
 	scratch->count = 0;
 	task_registers(&scratch->registers);
 	frame = thread_cframe_recover(target, &scratch->thread, &scratch->registers,
-				      (__u64 *)scratch->walk.window);
+				      (__u64 *)scratch->walk.pages.room);
 	scratch->status = frame ? DROP_NONE : DROP_THREAD_STATE_UNREADABLE;
 	walk_start(&scratch->walk, frame);
 	return !frame;

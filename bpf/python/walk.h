@@ -4,7 +4,7 @@
  *
  * 3.11+ keeps frames side by side in a chunk of memory, the outer ones below: one read brings a
  * window with many of them, since a read's price hardly depends on its size. Before that a frame
- * is an object of its own. Generators' frames lie in their generators, in every version.
+ * is an object of its own, see pages.h. Generators' frames lie in their generators, in every version.
  *
  * The walk looks at a bounded number of raw frames, so that a forged cycle ends it.
  */
@@ -12,14 +12,13 @@
 #define PYBPFPROF_BPF_WALK_H
 
 #include "python/code.h"
+#include "python/pages.h"
 #include "python/read.h"
 
 enum {
-	WALK_WINDOW_BYTES = 2048, /* a power of two: offsets are masked with it */
+	WALK_WINDOW_BYTES = 2048,
 	/* Every field the walker reads ends before, in any version. From 113 on a read takes longer. */
 	WALK_FRAME_BYTES = 112,
-	WALK_SLACK_BYTES = 8, /* a word at the window's last byte is still inside the array */
-	WALK_PAGE_BYTES = 4096,
 };
 
 struct walk {
@@ -32,7 +31,7 @@ struct walk {
 	__u64 globals;
 	__u32 owner;
 	__u32 is_entry; /* C entered the interpreter at this frame */
-	char window[WALK_WINDOW_BYTES + WALK_SLACK_BYTES];
+	struct pages pages;
 };
 
 enum walk_step {
@@ -47,10 +46,11 @@ static __always_inline void walk_start(struct walk *walk, __u64 frame)
 	walk->next = frame;
 	walk->window_start = 0;
 	walk->window_bytes = 0;
+	pages_visit(&walk->pages);
 }
 
 /*
- * Makes the window hold the whole frame at `address`. It reaches down from the frame's end to the
+ * Makes the whole frame at `address` readable. The window reaches down from the frame's end to the
  * outer frames, but not below the page the frame starts in: what lies there need not be mapped, and
  * a read that fails costs more than ten that do not.
  */
@@ -58,7 +58,7 @@ static __always_inline long walk_window_fill(const struct python_target *target,
 					     __u64 address)
 {
 	__u64 bytes = target->layout.frame_localsplus;
-	__u64 start = address, end;
+	__u64 start, end;
 
 	/* <= 3.10 a frame object has its block stack before the locals: not needed. */
 	if (bytes > WALK_FRAME_BYTES)
@@ -66,32 +66,18 @@ static __always_inline long walk_window_fill(const struct python_target *target,
 	end = address + bytes;
 	if (end < address)
 		return -1; /* forged: no frame lies across the end of the address space */
+	if (target->layout.frame_owner == ABI_NO_OFFSET)
+		return pages_fill(&walk->pages, address, bytes);
 	if (address >= walk->window_start && end <= walk->window_start + walk->window_bytes)
 		return 0;
-	if (target->layout.frame_owner != ABI_NO_OFFSET) {
-		start = address & ~(__u64)(WALK_PAGE_BYTES - 1);
-		if (start < end - WALK_WINDOW_BYTES)
-			start = end - WALK_WINDOW_BYTES;
-	}
+	start = address & ~(__u64)(PAGES_BYTES - 1);
+	if (start < end - WALK_WINDOW_BYTES)
+		start = end - WALK_WINDOW_BYTES;
 	bytes = end - start;
 	BOUND(bytes, WALK_WINDOW_BYTES);
 	walk->window_start = start;
 	walk->window_bytes = bytes;
-	return read_user(walk->window, bytes, start);
-}
-
-static __always_inline __u64 walk_field(const struct walk *walk, __u64 address)
-{
-	__u64 offset = (address - walk->window_start) & (WALK_WINDOW_BYTES - 1);
-
-	return *(const __u64 *)(walk->window + offset);
-}
-
-static __always_inline __u32 walk_byte(const struct walk *walk, __u64 address)
-{
-	__u64 offset = (address - walk->window_start) & (WALK_WINDOW_BYTES - 1);
-
-	return *(const __u8 *)(walk->window + offset);
+	return pages_read(&walk->pages, start, bytes);
 }
 
 static __always_inline enum walk_step walk_step(const struct python_target *target,
@@ -105,23 +91,23 @@ static __always_inline enum walk_step walk_step(const struct python_target *targ
 	if (walk_window_fill(target, walk, frame))
 		return WALK_UNREADABLE;
 	walk->frame = frame;
-	walk->next = walk_field(walk, frame + layout->frame_back);
+	walk->next = pages_word(&walk->pages, frame + layout->frame_back);
 	walk->owner = 0;
 	/* <= 3.10 every frame is a C call of its own. */
 	walk->is_entry = 1;
 	if (layout->frame_owner != ABI_NO_OFFSET) {
-		walk->owner = walk_byte(walk, frame + layout->frame_owner);
+		walk->owner = pages_byte(&walk->pages, frame + layout->frame_owner);
 		if (walk->owner >= layout->owner_sentinel)
 			return WALK_SENTINEL;
 		walk->is_entry = layout->frame_is_entry != ABI_NO_OFFSET ?
-					 walk_byte(walk, frame + layout->frame_is_entry) :
+					 pages_byte(&walk->pages, frame + layout->frame_is_entry) :
 					 0;
 	}
-	walk->code =
-		walk_field(walk, frame + layout->frame_code) & ~(__u64)layout->pointer_tag_mask;
-	walk->ip = walk_field(walk, frame + layout->frame_ip);
+	walk->code = pages_word(&walk->pages, frame + layout->frame_code) &
+		     ~(__u64)layout->pointer_tag_mask;
+	walk->ip = pages_word(&walk->pages, frame + layout->frame_ip);
 	walk->globals = layout->frame_globals != ABI_NO_OFFSET ?
-				walk_field(walk, frame + layout->frame_globals) :
+				pages_word(&walk->pages, frame + layout->frame_globals) :
 				0;
 	return WALK_FRAME;
 }
