@@ -10,6 +10,9 @@
  * comparisons hold the next call leads to a copy, or to one that calls it. What does the work is known by the
  * fields of the type that it reads, tp_basicsize and tp_flags; it alone is taken: others have it do the
  * work, and each instance is met once.
+ *
+ * Modules are made by _PyType_AllocNoTrack() without asking for tp_alloc (Objects/moduleobject.c), or by what
+ * is left of it in the tp_new of their type.
  */
 #include "python/lifetime_makers.h"
 
@@ -36,7 +39,6 @@ enum {
 	LOOK_STEPS = 64,     /* from an entry to where its type's fields have been read */
 	FOLLOW_STEPS = 24,   /* from a comparison to the call */
 	COMPARE_STEPS = 128, /* from where the address is loaded to a comparison */
-	NO_TRACK_MINOR = 11, /* the first version with _PyType_AllocNoTrack() */
 	LEADING_MAX = 4,     /* functions that each call the next one */
 };
 
@@ -437,30 +439,8 @@ static int slot_keep(const struct relocation *relocation, void *arg)
 	return 0;
 }
 
-/*
- * _PyType_AllocNoTrack() makes modules, too, of classes derived from theirs, by a call of its own. No
- * symbol may name it, but PyModule_NewObject() is exported, and calls it first of all.
- */
-static int module_maker_add(struct search *search)
-{
-	struct elf_symbol symbol = { .name = "PyModule_NewObject" };
-	struct code_instruction instruction;
-	uint64_t address, target;
-
-	if (!module_symbols_find(search->module, true, &symbol, 1))
-		return 0;
-	address = symbol.address;
-	for (int i = 0; i < FOLLOW_STEPS && code_read(search->code, address, &instruction); i++) {
-		if (instruction.head.meta.category == ZYDIS_CATEGORY_CALL)
-			return code_target(&instruction, &target) ? maker_follow(search, target) :
-								    0;
-		address = code_next(&instruction);
-	}
-	return 0;
-}
-
 /* The functions that no comparison need lead to. */
-static int called_add(struct search *search, unsigned int minor)
+static int called_add(struct search *search, uint64_t module_new)
 {
 	struct elf_symbol symbol = { .name = "_PyType_AllocNoTrack" };
 	int found = maker_follow(search, search->generic_alloc);
@@ -470,13 +450,12 @@ static int called_add(struct search *search, unsigned int minor)
 		found = maker_add(search, search->generic_alloc);
 	if (found >= 0 && module_symbols_find(search->module, true, &symbol, 1))
 		found = maker_follow(search, symbol.address);
-	/* Before, it was no maker's business: PyObject_GC_New() looks the same from outside. */
-	if (found >= 0 && minor >= NO_TRACK_MINOR)
-		found = module_maker_add(search);
+	if (found >= 0 && module_new)
+		found = maker_follow(search, module_new);
 	return found < 0 ? found : 0;
 }
 
-int lifetime_makers_find(const struct module *module, unsigned int minor, uint64_t generic_alloc,
+int lifetime_makers_find(const struct module *module, uint64_t generic_alloc, uint64_t module_new,
 			 struct lifetime_makers *out)
 {
 	struct search search = { .module = module, .generic_alloc = generic_alloc, .out = out };
@@ -491,7 +470,7 @@ int lifetime_makers_find(const struct module *module, unsigned int minor, uint64
 	if (elf_file_section(module->file, ".got", &search.offsets))
 		err = relocations_each(module->file, slot_keep, &search);
 	if (!err)
-		err = called_add(&search, minor);
+		err = called_add(&search, module_new);
 	if (!err) {
 		struct naming naming = { .search = &search, .address = generic_alloc };
 

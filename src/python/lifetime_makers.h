@@ -20,10 +20,10 @@ struct lifetime_makers {
 };
 
 /*
- * `minor` is the version's, `generic_alloc` what classes made in Python have in tp_alloc, in the file. 0; -E2BIG: more than
- * fit; -ENOMEM; -errno.
+ * `generic_alloc` is what classes made in Python have in tp_alloc, `module_new` what the type of modules has in
+ * tp_new (0: not known), both in the file. 0; -E2BIG: more than fit; -ENOMEM; -errno.
  */
-int lifetime_makers_find(const struct module *module, unsigned int minor, uint64_t generic_alloc,
+int lifetime_makers_find(const struct module *module, uint64_t generic_alloc, uint64_t module_new,
 			 struct lifetime_makers *out);
 
 #endif

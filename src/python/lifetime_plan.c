@@ -12,7 +12,6 @@
 #include "python/allocator_plan.h"
 #include "python/lifetime_makers.h"
 #include "python/lifetime_slots.h"
-#include "python/version.h"
 
 #define END_NAME "tp_dealloc"
 
@@ -54,22 +53,35 @@ static const char *maker_name(const struct module *module, uint64_t address)
 	return "PyType_GenericAlloc's copy";
 }
 
+/* What is made where no probe sees it, in one line. */
+static void unseen_say(struct allocator_plan *plan, const struct lifetime_makers *makers)
+{
+	if (makers->inlined)
+		snprintf(plan->unseen, sizeof(plan->unseen),
+			 "%zu of %zu places that make instances have it inlined, so that these "
+			 "are not seen being made",
+			 makers->inlined, makers->inlined + makers->calling);
+}
+
 static int makers_add(struct planning *planning, const struct lifetime_slots *slots)
 {
 	struct lifetime_makers makers;
 	struct module *module;
+	uint64_t module_new;
 	int err = planning_module(planning, slots->alloc, &module);
 
-	if (!err)
-		err = lifetime_makers_find(module, version_minor(planning->python->hexversion),
-					   slots->alloc - module->bias, &makers);
+	if (err)
+		return err;
+	module_new = slots->module_new ? slots->module_new - module->bias : 0;
+	err = lifetime_makers_find(module, slots->alloc - module->bias, module_new, &makers);
 	for (size_t i = 0; !err && i < makers.count; i++)
 		err = site_add(planning, maker_name(module, makers.addresses[i]),
 			       makers.addresses[i] + module->bias, LIFETIME_MAKE);
+	if (!err)
+		unseen_say(planning->plan, &makers);
 	return err;
 }
 
-/* -errno, and whose function could not be probed. */
 static int ends_add(struct planning *planning, const struct lifetime_slots *slots)
 {
 	int err = site_add(planning, "subtype_dealloc", slots->dealloc, LIFETIME_END);

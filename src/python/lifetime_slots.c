@@ -17,7 +17,9 @@
 #include "python/threads.h"
 
 enum {
+	TYPE_DEALLOC = 48,
 	TYPE_ALLOC = 304,
+	TYPE_NEW = 312,
 	TYPE_HEAD_BYTES = 312,
 	MODULE_DICT = 16,
 	MODULES_MAX = 4096,
@@ -80,6 +82,18 @@ static bool class_read(const struct reading *reading, uint64_t address, struct l
 	       is_code(reading, type_dealloc) && out->dealloc != type_dealloc;
 }
 
+/* The tp_new of a module's type, if C made that. */
+static uint64_t module_new_read(const struct reading *reading, uint64_t module)
+{
+	const uint64_t type = pointer_at(reading, module + OBJECT_TYPE);
+	uint64_t module_new;
+
+	if (!type || pointer_at(reading, type + TYPE_FLAGS) & TYPE_HEAP)
+		return 0;
+	module_new = pointer_at(reading, type + TYPE_NEW);
+	return is_code(reading, module_new) ? module_new : 0;
+}
+
 static int class_hear(const struct reading *reading, uint64_t address, struct lifetime_slots *all)
 {
 	struct lifetime_slots one;
@@ -102,18 +116,21 @@ static int classes_hear(const struct reading *reading, uint64_t interpreter,
 	const uint64_t sysdict = interpreter + layout->interp_sysdict;
 	const uint64_t modules = pointer_at(
 		reading, sysdict + (uint64_t)(int64_t)reading->objects.modules_from_sysdict);
-	uint64_t found, names = 0;
+	uint64_t found, names = 0, module_new = 0;
 	int err = 0;
 
 	*all = (struct lifetime_slots){ 0 };
 	if (!dict_find(pid, layout, pointer_at(reading, sysdict), "__spec__", NAMES_MAX, &found))
 		err = class_hear(reading, pointer_at(reading, found + OBJECT_TYPE), all);
-	if (modules && !dict_find(pid, layout, modules, "_frozen_importlib", MODULES_MAX, &found))
+	if (modules && !dict_find(pid, layout, modules, "_frozen_importlib", MODULES_MAX, &found)) {
 		names = pointer_at(reading, found + MODULE_DICT);
+		module_new = module_new_read(reading, found);
+	}
 	for (size_t i = 0; names && !err && i < sizeof(class_names) / sizeof(class_names[0]); i++) {
 		if (!dict_find(pid, layout, names, class_names[i], NAMES_MAX, &found))
 			err = class_hear(reading, found, all);
 	}
+	all->module_new = module_new;
 	if (!err && !all->classes)
 		err = -ENOENT;
 	return err;

@@ -12,6 +12,7 @@ struct lifetime_slots {
 	uint64_t alloc;	       /* tp_alloc: PyType_GenericAlloc() */
 	uint64_t dealloc;      /* tp_dealloc: subtype_dealloc() */
 	uint64_t type_dealloc; /* that of their own type */
+	uint64_t module_new;   /* tp_new of the type of modules; 0: not found */
 	unsigned int classes;  /* that were asked, and said the same */
 };
 
