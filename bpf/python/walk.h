@@ -4,7 +4,8 @@
  *
  * 3.11+ keeps frames side by side in a chunk of memory, the outer ones below: one read brings a
  * window with many of them, since a read's price hardly depends on its size. Before that a frame
- * is an object of its own, see pages.h. Generators' frames lie in their generators, in every version.
+ * is an object of its own, see pages.h. Generators' frames lie in their generators, in every
+ * version.
  *
  * The walk looks at a bounded number of raw frames, so that a forged cycle ends it.
  */
