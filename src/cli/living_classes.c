@@ -624,6 +624,10 @@ void living_classes_finish(struct living_classes *classes)
 					      LIFETIME_UNKNOWN;
 		class->census_end = end && !row->unknown_end && row->end >= 0 ? (uint64_t)row->end :
 										LIFETIME_UNKNOWN;
+		class->census_uncertain = row->uncertain;
+		/* Told of one making: of a type of C's it is told of all, or the censuses say otherwise. */
+		if (class->created)
+			class->births = LIFETIME_BIRTHS_PROBED;
 	}
 	if (!end)
 		lifetimes->census_note = profile_string(
