@@ -163,27 +163,23 @@ const char *lifetime_view_name(enum lifetime_view view)
 
 /* ---- stacks ---- */
 
-/* What a site has in a view; *objects: how many that is of. */
-static uint64_t site_value(const struct lifetime_site *site, enum lifetime_view view,
-			   uint64_t *objects)
+uint64_t lifetime_site_value(const struct lifetime_site *site, enum lifetime_view view,
+			     uint64_t *objects)
 {
 	uint64_t live = site->created - site->destroyed, age_ns;
 
+	*objects = view == LIFETIME_VIEW_LIVE || view == LIFETIME_VIEW_BYTES ? live : site->created;
 	switch (view) {
-	case LIFETIME_VIEW_LIVE:
-		*objects = live;
-		return live;
 	case LIFETIME_VIEW_BYTES:
-		*objects = live;
 		return site->created_bytes - site->destroyed_bytes;
 	case LIFETIME_VIEW_AGE:
-		*objects = site->created;
-		return __builtin_add_overflow(site->age_sum_ns, site->live_age_sum_ns, &age_ns) ?
-			       UINT64_MAX :
-			       age_ns;
+		/* No reader takes more. */
+		if (__builtin_add_overflow(site->age_sum_ns, site->live_age_sum_ns, &age_ns) ||
+		    age_ns > INT64_MAX)
+			return INT64_MAX;
+		return age_ns;
 	default:
-		*objects = site->created;
-		return site->created;
+		return *objects;
 	}
 }
 
@@ -220,7 +216,7 @@ int lifetimes_to_stacks(struct lifetimes *lifetimes, struct profile *profile,
 	profile->unit = view_unit(view);
 	for (uint32_t i = 0; i < lifetimes->site_count && !err; i++) {
 		struct lifetime_site *site = &lifetimes->sites[i];
-		uint64_t objects, value = site_value(site, view, &objects);
+		uint64_t objects, value = lifetime_site_value(site, view, &objects);
 		uint32_t frame, stack;
 
 		frame = class_frame(profile, &lifetimes->classes[site->class_index]);

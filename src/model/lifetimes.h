@@ -151,6 +151,10 @@ uint64_t lifetime_mean_ns(uint64_t age_sum_ns, uint64_t count, const struct hist
 /* "created", "live", ... as --show and JSON have them. */
 const char *lifetime_view_name(enum lifetime_view view);
 
+/* What a site has in a view, in the view's unit; *objects: how many it is of. */
+uint64_t lifetime_site_value(const struct lifetime_site *site, enum lifetime_view view,
+			     uint64_t *objects);
+
 /*
  * Makes the profile's sums of stacks those of `view`, their samples its objects, and `unit` its unit. Below
  * the frame that makes an instance stands its class, as a function of kind FRAME_NOTE. May be called

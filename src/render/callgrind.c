@@ -254,12 +254,16 @@ static void callgrind_write_events(struct buffer *header, const struct exchange 
 	static const char *const SAMPLED[] = {
 		[UNIT_NS] = "Cpu_ns", [UNIT_BYTES] = "Bytes", [UNIT_SAMPLES] = "Weight"
 	};
+	static const char *const VIEWS[LIFETIME_VIEW_COUNT] = { "Created", "Live", "Bytes",
+								"Age_ns" };
 	const struct profile *profile = exchange->profile;
 
 	if (exchange->exact)
 		buffer_string(header, "event: Wall_ns : wall time in ns\n"
 				      "event: Cpu_ns : CPU time in ns\n"
 				      "events: Wall_ns Cpu_ns\n");
+	else if (profile->lifetimes)
+		buffer_printf(header, "events: %s Objects\n", VIEWS[profile->lifetimes->view]);
 	else
 		buffer_printf(header, "events: %s %s\n",
 			      profile->unit == UNIT_NS &&
@@ -292,6 +296,8 @@ static void callgrind_write_header(struct callgrind *callgrind,
 	closing_append_summary(&text, profile, options);
 	if (profile->memory)
 		buffer_string(&text, "counts of calls are counts of blocks\n");
+	else if (profile->lifetimes)
+		buffer_string(&text, "counts of calls are counts of objects\n");
 	else if (!callgrind->exchange.exact)
 		buffer_string(&text, "sampled: counts of calls are counts of samples\n");
 	closing_append_cost(&text, profile, options);

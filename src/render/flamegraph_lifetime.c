@@ -23,25 +23,6 @@ static const struct {
 	[LIFETIME_VIEW_AGE] = { UNIT_NS, "how long they lived, added up, up to the end" },
 };
 
-/* What a site has in a view: how many objects, and in the view's unit. */
-static uint64_t view_value(const struct lifetime_site *site, enum lifetime_view view,
-			   uint64_t *objects)
-{
-	uint64_t live = site->created - site->destroyed, age_ns;
-
-	*objects = view == LIFETIME_VIEW_LIVE || view == LIFETIME_VIEW_BYTES ? live : site->created;
-	switch (view) {
-	case LIFETIME_VIEW_BYTES:
-		return site->created_bytes - site->destroyed_bytes;
-	case LIFETIME_VIEW_AGE:
-		return __builtin_add_overflow(site->age_sum_ns, site->live_age_sum_ns, &age_ns) ?
-			       UINT64_MAX :
-			       age_ns;
-	default:
-		return *objects;
-	}
-}
-
 static void write_view(struct json_writer *json, const struct lifetimes *lifetimes,
 		       enum lifetime_view view, const bool *kept)
 {
@@ -56,7 +37,7 @@ static void write_view(struct json_writer *json, const struct lifetimes *lifetim
 	json_open(json, "sums", '[');
 	for (uint32_t i = 0; i < lifetimes->site_count; i++) {
 		const struct lifetime_site *site = &lifetimes->sites[i];
-		uint64_t objects, value = view_value(site, view, &objects);
+		uint64_t objects, value = lifetime_site_value(site, view, &objects);
 
 		if (!kept[i] || !value)
 			continue;
@@ -147,6 +128,8 @@ static void write_courses(struct json_writer *json, const struct profile *profil
 
 		/* Of ends alone no course can be told. */
 		if (!kept[i] || lifetimes->classes[i].births != LIFETIME_BIRTHS_PROBED)
+			continue;
+		if (!lifetimes->classes[i].created && !lifetimes->classes[i].destroyed_before)
 			continue;
 		course_fill(&course, lifetimes, i);
 		if (course.most)

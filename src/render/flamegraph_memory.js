@@ -65,8 +65,9 @@ function showViews() {
 		button.replaceChildren(capitalised(view.name) + " ", amount);
 		button.setAttribute("aria-pressed", String(view.name === state.show));
 	}
-	element("view-note").textContent = formatEstimate(root.value, root.variance) + " in " +
-		formatCount(root.samples) + ": " + shown().words;
+	const counted = formatCount(root.samples);
+	element("view-note").textContent = (unitOf(shown()) === "samples" ? counted :
+		formatEstimate(root.value, root.variance) + " in " + counted) + ": " + shown().words;
 	drawCharts();
 }
 

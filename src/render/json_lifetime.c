@@ -35,24 +35,6 @@ static void write_known(struct json_writer *json, const char *key, bool known, u
 
 /* ---- stacks ---- */
 
-static uint64_t site_weight(const struct lifetime_site *site, enum lifetime_view view)
-{
-	uint64_t age_ns;
-
-	switch (view) {
-	case LIFETIME_VIEW_LIVE:
-		return site->created - site->destroyed;
-	case LIFETIME_VIEW_BYTES:
-		return site->created_bytes - site->destroyed_bytes;
-	case LIFETIME_VIEW_AGE:
-		return __builtin_add_overflow(site->age_sum_ns, site->live_age_sum_ns, &age_ns) ?
-			       UINT64_MAX :
-			       age_ns;
-	default:
-		return site->created;
-	}
-}
-
 /* One for each site that is kept, in the order of the sites. */
 static int write_stacks(const struct json_lifetime *out)
 {
@@ -69,15 +51,10 @@ static int write_stacks(const struct json_lifetime *out)
 		if (!out->kept.sites[i])
 			continue;
 		out->places[i] = count;
-		sums[count++] = (struct profile_sum){
-			.thread = site->thread,
-			.stack = site->stack,
-			.samples = lifetimes->view == LIFETIME_VIEW_CREATED ||
-						   lifetimes->view == LIFETIME_VIEW_AGE ?
-					   site->created :
-					   site->created - site->destroyed,
-			.value = site_weight(site, lifetimes->view),
-		};
+		sums[count] = (struct profile_sum){ .thread = site->thread, .stack = site->stack };
+		sums[count].value =
+			lifetime_site_value(site, lifetimes->view, &sums[count].samples);
+		count++;
 	}
 	err = json_write_stacks(out->json, out->profile, sums, count);
 	free(sums);

@@ -26,7 +26,7 @@
 #include "render/writer.h"
 
 enum {
-	PPROF_VALUES_MAX = 4,
+	PPROF_VALUES_MAX = 5,
 	PPROF_PIECE_BYTES = 64 * 1024,
 	PPROF_MAPPING_PROGRAM = 1,
 };
@@ -50,6 +50,25 @@ static const struct pprof_values VALUES_MEMORY = {
 	  { "inuse_space", "bytes" } },
 	"space",
 	"bytes",
+};
+
+static const struct pprof_values VALUES_LIFETIMES = {
+	5,
+	{ { "alloc_objects", "count" },
+	  { "alloc_space", "bytes" },
+	  { "inuse_objects", "count" },
+	  { "inuse_space", "bytes" },
+	  { "age", "nanoseconds" } },
+	"objects",
+	"count",
+};
+
+/* The one of them that a view is of. */
+static const uint8_t LIFETIME_VALUE[LIFETIME_VIEW_COUNT] = {
+	[LIFETIME_VIEW_CREATED] = 0,
+	[LIFETIME_VIEW_LIVE] = 2,
+	[LIFETIME_VIEW_BYTES] = 3,
+	[LIFETIME_VIEW_AGE] = 4,
 };
 
 static const struct pprof_values VALUES_CALLS = {
@@ -92,6 +111,8 @@ static const struct pprof_values *pprof_values_of(const struct profile *profile)
 {
 	if (profile->memory)
 		return &VALUES_MEMORY;
+	if (profile->lifetimes)
+		return &VALUES_LIFETIMES;
 	if (profile->calls)
 		return &VALUES_CALLS;
 	return profile->unit == UNIT_NS ? &VALUES_CPU : &VALUES_SAMPLES;
@@ -236,6 +257,31 @@ static void pprof_write_sites(struct pprof *pprof, const struct render_options *
 	free(kept);
 }
 
+static void pprof_write_lifetimes(struct pprof *pprof, const struct render_options *options)
+{
+	const struct lifetimes *lifetimes = pprof->profile->lifetimes;
+	struct lifetimes_kept kept = { NULL, NULL };
+
+	if (lifetimes_keep(pprof->profile, options->globs, options->glob_count, &kept))
+		writer_fail(pprof->writer, -ENOMEM);
+	for (uint32_t i = 0; kept.sites && i < lifetimes->site_count; i++) {
+		const struct lifetime_site *site = &lifetimes->sites[i];
+		uint64_t objects;
+		const uint64_t values[] = {
+			site->created,
+			site->created_bytes,
+			lifetime_site_value(site, LIFETIME_VIEW_LIVE, &objects),
+			lifetime_site_value(site, LIFETIME_VIEW_BYTES, &objects),
+			lifetime_site_value(site, LIFETIME_VIEW_AGE, &objects),
+		};
+
+		if (kept.sites[i])
+			pprof_add_sample(pprof, site->thread, site->leaf ? site->leaf : site->stack,
+					 values);
+	}
+	lifetimes_kept_release(&kept);
+}
+
 /* ---- what samples refer to ---- */
 
 static void pprof_add_mapping(struct pprof *pprof, uint64_t id, uint64_t file)
@@ -361,17 +407,22 @@ static void pprof_add_value_type(struct pprof *pprof, uint32_t field, const char
 /* How much one sample stands for. 1: everything was seen. */
 static uint64_t pprof_period(const struct profile *profile)
 {
-	uint64_t period = profile->memory ? profile->memory->sample_bytes : profile->period_ns;
+	uint64_t period = profile->memory    ? profile->memory->sample_bytes :
+			  profile->lifetimes ? profile->lifetimes->sample_one_in :
+					       profile->period_ns;
 
 	return period ? period : 1;
 }
 
 static const char *pprof_default_type(const struct pprof *pprof)
 {
+	const struct lifetimes *lifetimes = pprof->profile->lifetimes;
 	const struct memory *memory = pprof->profile->memory;
 
 	if (memory && memory->view == MEMORY_VIEW_ALLOCATED)
 		return "alloc_space";
+	if (lifetimes)
+		return pprof->values->values[LIFETIME_VALUE[lifetimes->view]].type;
 	return pprof->values->values[pprof->values->count - 1].type;
 }
 
@@ -466,6 +517,8 @@ static void pprof_write(struct pprof *pprof, const struct render_options *option
 	pprof_write_program(pprof);
 	if (pprof->profile->memory)
 		pprof_write_sites(pprof, options);
+	else if (pprof->profile->lifetimes)
+		pprof_write_lifetimes(pprof, options);
 	else
 		pprof_write_sums(pprof);
 	pprof_write_locations(pprof);
