@@ -3,10 +3,11 @@
  * Reading objects that lie anywhere on the heap, several at a time where that is likely to pay.
  *
  * Objects that were made one after another mostly lie in the same page, and a read of all that lies
- * between them takes little longer than one of a single object: what is paid for is the call. So each
- * page's last visitor leaves word how many objects it wanted there and between which bounds, and
- * where there was more than one the next visitor reads that much at once. It is a guess about what
- * will be wanted, never about what is there: what one visitor has read no other one ever looks at.
+ * between them takes little longer than one of a single object: what is paid for is the call. So
+ * each page's last visitor leaves word how many objects it wanted there and between which bounds,
+ * and where there was more than one the next visitor reads that much at once. It is a guess about
+ * what will be wanted, never about what is there: what one visitor has read no other one ever
+ * looks at.
  */
 #ifndef PYBPFPROF_BPF_PAGES_H
 #define PYBPFPROF_BPF_PAGES_H
