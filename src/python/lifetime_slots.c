@@ -17,7 +17,6 @@
 #include "python/threads.h"
 
 enum {
-	TYPE_DEALLOC = 48,
 	TYPE_ALLOC = 304,
 	TYPE_NEW = 312,
 	TYPE_HEAD_BYTES = 312,
