@@ -124,7 +124,8 @@ lifetime_class(__u64 type, const struct memory_probe *probe, __u64 bias, __u32 s
 	return bpf_map_lookup_elem(&lifetime_classes, &key);
 }
 
-static __always_inline void lifetime_class_ended(__u64 type, __u32 serial)
+/* Not inline: its record would leave too little stack for lifetime_class_learn() (before Linux 6.13). */
+static __noinline void lifetime_class_ended(__u64 type, __u32 serial)
 {
 	struct lifetime_class_key key = { .type = type, .serial = serial };
 	const struct lifetime_class_value *class = bpf_map_lookup_elem(&lifetime_classes, &key);
