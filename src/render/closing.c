@@ -128,6 +128,10 @@ void closing_append_summary(struct buffer *out, const struct profile *profile,
 		closing_append_lifetime_summary(out, profile);
 		return;
 	}
+	if (profile->collections) {
+		closing_append_gc_summary(out, profile);
+		return;
+	}
 	if (profile->calls) {
 		closing_append_calls(out, profile);
 		return;
@@ -279,6 +283,8 @@ void closing_append_cost(struct buffer *out, const struct profile *profile,
 		closing_append_memory_notes(out, profile);
 	if (profile->lifetimes)
 		closing_append_lifetime_notes(out, profile);
+	if (profile->collections)
+		closing_append_gc_notes(out, profile);
 	if (profile->cost.stopped_early)
 		closing_append_early_end(out, profile);
 }

@@ -51,6 +51,9 @@ void closing_append_cost(struct buffer *out, const struct profile *profile,
 void closing_append_memory_target(struct buffer *out, const struct profile *profile, uint32_t id);
 void closing_append_memory_summary(struct buffer *out, const struct profile *profile);
 void closing_append_memory_notes(struct buffer *out, const struct profile *profile);
+/* The same of profiles with collections. */
+void closing_append_gc_summary(struct buffer *out, const struct profile *profile);
+void closing_append_gc_notes(struct buffer *out, const struct profile *profile);
 
 /* The same of profiles with lifetimes. */
 void closing_append_lifetime_summary(struct buffer *out, const struct profile *profile);

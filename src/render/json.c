@@ -144,6 +144,8 @@ int render_json(const struct profile *profile, const struct render_options *opti
 	json_write_head(&json, profile, options);
 	if (profile->memory)
 		err = json_write_memory(&json, profile, options);
+	else if (profile->collections)
+		err = json_write_gc(&json, profile, options);
 	else if (profile->lifetimes)
 		err = json_write_lifetimes(&json, profile, options);
 	else if (profile->calls)

@@ -29,6 +29,10 @@ int json_write_memory(struct json_writer *json, const struct profile *profile,
 int json_write_lifetimes(struct json_writer *json, const struct profile *profile,
 			 const struct render_options *options);
 
+/* --mode gc: stacks, gc. The profile has collections. 0 or -ENOMEM. */
+int json_write_gc(struct json_writer *json, const struct profile *profile,
+		  const struct render_options *options);
+
 /*
  * Exact calls: functions, then classes and threads (time), edges (callgraph), paths (--by tree).
  * The profile has calls. 0 or -ENOMEM.

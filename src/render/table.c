@@ -25,7 +25,7 @@ enum { TABLE_COLUMNS = 80, TABLE_TARGETS = 4 };
 /* Not of samples or calls: what is shown has files of its own. */
 static bool table_is_of_objects(const struct profile *profile)
 {
-	return profile->memory || profile->lifetimes;
+	return profile->memory || profile->lifetimes || profile->collections;
 }
 
 static void table_write_head(struct writer *writer, const struct profile *profile,
@@ -223,6 +223,8 @@ int render_table(const struct profile *profile, const struct render_options *opt
 	}
 	if (profile->memory)
 		err = table_write_memory(&writer, profile, options, width);
+	if (profile->collections)
+		err = table_write_gc(&writer, profile, options, width);
 	if (profile->lifetimes)
 		err = table_write_lifetimes(&writer, profile, options, width);
 	if (!err)

@@ -45,6 +45,10 @@ int table_write_memory(struct writer *writer, const struct profile *profile,
 int table_write_lifetimes(struct writer *writer, const struct profile *profile,
 			  const struct render_options *options, uint32_t width);
 
+/* --mode gc: the same. */
+int table_write_gc(struct writer *writer, const struct profile *profile,
+		   const struct render_options *options, uint32_t width);
+
 /* Each line of `text` in the style; cut to `width` columns unless that is 0. Empties `text`. */
 void table_write_lines(struct writer *writer, struct buffer *text, uint32_t width,
 		       enum grid_style style, bool color);
