@@ -15,6 +15,23 @@
 
 #define END_NAME "tp_dealloc"
 
+/*
+ * No context comes before the arguments, ever, so a place that has them where they would be behind one is no
+ * good: the entry is, though slow.
+ */
+static void site_settle(struct allocator_site *site, uint64_t entry)
+{
+	/* Calls from the interpreter are what counts, not what an allocator does for itself. */
+	site->probe.inside_start = 0;
+	site->probe.inside_end = 0;
+	if (!site->probe.first_argument)
+		return;
+	site->probe.first_argument = 0;
+	site->file_offset -= site->probe.address - entry;
+	site->probe.address = entry;
+	site->stepped = true;
+}
+
 static int site_add(struct planning *planning, const char *name, uint64_t address,
 		    enum memory_call call)
 {
@@ -24,13 +41,13 @@ static int site_add(struct planning *planning, const char *name, uint64_t addres
 		.call = call,
 	};
 	const size_t before = planning->plan->site_count;
-	int err = planning_add(planning, &function);
+	struct module *module;
+	int err = planning_module(planning, address, &module);
 
-	/* Calls from the interpreter are what counts, not what an allocator does for itself. */
-	for (size_t i = before; i < planning->plan->site_count; i++) {
-		planning->plan->sites[i].probe.inside_start = 0;
-		planning->plan->sites[i].probe.inside_end = 0;
-	}
+	if (!err)
+		err = planning_add(planning, &function);
+	for (size_t i = before; i < planning->plan->site_count; i++)
+		site_settle(&planning->plan->sites[i], address - module->bias);
 	return err;
 }
 

@@ -142,6 +142,9 @@ static void counting_start(struct counted *counted, const struct planned *planne
 		site->address = probe->address + planned->python.load_bias;
 		site->call = probe->call;
 		byte_put(pid, site->address, BREAKPOINT, &site->before);
+		/* The kernel takes what lies there for its own. */
+		if (site->before == BREAKPOINT)
+			cr_skip_test("somebody else has probes in this Python: no telling");
 	}
 	cr_assert_eq(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
 }
@@ -288,12 +291,29 @@ static void expect_sites(const struct every_python *from, const struct planned *
 	cr_expect_str_eq(planned->plan.unseen, "");
 }
 
+/* Whether somebody else has probes where ours would be: then breakpoints there are not ours. */
+static bool is_probed(const struct planned *planned)
+{
+	for (size_t i = 0; i < planned->plan.site_count; i++) {
+		uint8_t byte;
+
+		cr_assert_eq(memory_read(planned->child.pid,
+					 planned->plan.sites[i].probe.address +
+						 planned->python.load_bias,
+					 &byte, 1),
+			     0);
+		if (byte == BREAKPOINT)
+			return true;
+	}
+	return false;
+}
+
 /* ---- tests ---- */
 
 Test(lifetime_plan, every_instance_is_met_once_where_it_is_made_and_once_where_it_ends)
 {
 	struct every_python pythons[EVERY_PYTHON_MAX];
-	size_t count = every_python_list(pythons);
+	size_t count = every_python_list(pythons), seen = 0;
 
 	script_read();
 	for (size_t i = 0; i < count; i++) {
@@ -301,9 +321,14 @@ Test(lifetime_plan, every_instance_is_met_once_where_it_is_made_and_once_where_i
 
 		planned_start(&planned, &pythons[i], NULL);
 		expect_sites(&pythons[i], &planned);
-		expect_kinds(&pythons[i], &planned);
+		if (!is_probed(&planned)) {
+			seen++;
+			expect_kinds(&pythons[i], &planned);
+		}
 		child_end(&planned.child);
 	}
+	if (!seen)
+		cr_skip_test("somebody else has probes in every Python: no telling");
 }
 
 /* A copy without symbols of the library that a Python built from source has; false: it has none. */

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What compilers make of a comparison of tp_alloc in code that may lie anywhere, as in libraries. The
+ * Pythons of lifetime_plan.c compare with constants, or not at all.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "python/lifetime_makers.h"
+
+/* The library of targets/makers.S, as a module. */
+static void library_open(int form, struct module *module)
+{
+	struct python_process python = { 0 };
+	char command[1024];
+	int err;
+
+	snprintf(python.binary_open, sizeof(python.binary_open), "/tmp/pybpfprof-%d-makers-%d.so",
+		 getpid(), form);
+	snprintf(command, sizeof(command),
+		 "gcc -shared -nostdlib -DFORM=%d -Wl,--no-relax -o '%s' "
+		 "tests/unit/python/targets/makers.S 2>/dev/null",
+		 form, python.binary_open);
+	if (system(command) != 0)
+		cr_skip_test("cannot be built here");
+	err = module_open_python(&python, module);
+	unlink(python.binary_open);
+	cr_assert_eq(err, 0, "%d", err);
+}
+
+static uint64_t address_of(const struct module *module, const char *name)
+{
+	struct elf_symbol symbol = { .name = name };
+
+	cr_assert_eq(module_symbols_find(module, true, &symbol, 1), 1u, "%s", name);
+	return symbol.address;
+}
+
+static bool has(const struct lifetime_makers *makers, uint64_t address)
+{
+	for (size_t i = 0; i < makers->count; i++) {
+		if (makers->addresses[i] == address)
+			return true;
+	}
+	return false;
+}
+
+static const struct {
+	const char *what;
+	int form;
+	bool copy; /* besides the exported one */
+	size_t calling, inlined, other;
+} CASES[] = {
+	{ "relative", 1, true, 1, 0, 0 },
+	{ "loaded before", 2, true, 1, 0, 0 },
+	{ "loaded from the table", 3, true, 1, 0, 0 },
+	{ "compared in the table", 4, true, 1, 0, 0 },
+	{ "jumped to", 5, true, 1, 0, 0 },
+	{ "by a jump", 6, true, 1, 0, 0 },
+	{ "by the linkage table", 7, false, 1, 0, 0 },
+	{ "another function", 8, false, 0, 0, 1 },
+	{ "inlined", 9, false, 0, 1, 0 },
+	{ "compared with another", 10, false, 0, 0, 0 },
+};
+
+Test(lifetime_makers, copies_are_found_where_comparisons_lead_to)
+{
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		struct lifetime_makers makers;
+		struct module module;
+		uint64_t generic;
+
+		library_open(CASES[i].form, &module);
+		generic = address_of(&module, "PyType_GenericAlloc");
+		cr_assert_eq(lifetime_makers_find(&module, generic, 0, &makers), 0, "%s",
+			     CASES[i].what);
+		cr_expect(has(&makers, generic), "%s", CASES[i].what);
+		cr_expect_eq(has(&makers, address_of(&module, "copy")), CASES[i].copy, "%s",
+			     CASES[i].what);
+		cr_expect_eq(makers.count, 1u + CASES[i].copy, "%s: %zu", CASES[i].what,
+			     makers.count);
+		cr_expect_eq(makers.calling, CASES[i].calling, "%s: %zu", CASES[i].what,
+			     makers.calling);
+		cr_expect_eq(makers.inlined, CASES[i].inlined, "%s: %zu", CASES[i].what,
+			     makers.inlined);
+		cr_expect_eq(makers.other, CASES[i].other, "%s: %zu", CASES[i].what, makers.other);
+		module_close(&module);
+	}
+}
+
+Test(lifetime_makers, what_makes_modules_is_followed_to_who_does_the_work)
+{
+	struct lifetime_makers makers;
+	struct module module;
+	uint64_t generic;
+
+	library_open(0, &module);
+	generic = address_of(&module, "PyType_GenericAlloc");
+	cr_assert_eq(
+		lifetime_makers_find(&module, generic, address_of(&module, "module_new"), &makers),
+		0);
+	cr_expect_eq(makers.count, 2u, "%zu", makers.count);
+	cr_expect(has(&makers, generic));
+	cr_expect(has(&makers, address_of(&module, "copy")));
+	module_close(&module);
+}
+
+/* It may be none that is known to do the work: then it is a maker by its name alone. */
+Test(lifetime_makers, a_function_that_leads_on_is_none_itself)
+{
+	struct lifetime_makers makers;
+	struct module module;
+	uint64_t generic;
+
+	library_open(0, &module);
+	generic = address_of(&module, "leading");
+	cr_assert_eq(lifetime_makers_find(&module, generic, 0, &makers), 0);
+	cr_expect_eq(makers.count, 1u, "%zu", makers.count);
+	cr_expect(has(&makers, address_of(&module, "copy")));
+	generic = address_of(&module, "get");
+	cr_assert_eq(lifetime_makers_find(&module, generic, 0, &makers), 0);
+	cr_expect_eq(makers.count, 1u, "%zu", makers.count);
+	cr_expect(has(&makers, generic));
+	module_close(&module);
+}
+
+/* Addresses that are nowhere, as a torn read may give. */
+Test(lifetime_makers, addresses_outside_the_file_are_nothing_to_read)
+{
+	struct lifetime_makers makers;
+	struct module module;
+
+	library_open(1, &module);
+	cr_assert_eq(lifetime_makers_find(&module, UINT64_MAX - 3, UINT64_MAX, &makers), 0);
+	cr_expect_eq(makers.count, 1u);
+	cr_expect_eq(makers.calling, 0u);
+	module_close(&module);
+}
