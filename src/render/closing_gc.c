@@ -58,14 +58,13 @@ static void append_completeness(struct buffer *out, const struct counted *sum)
 
 	if (!sum->real)
 		return;
-	buffer_string(out,
-		      sum->all_read ?
-			      "complete: the collectors' own counters grew by " :
-			      "complete: by their own counters, as far as processes that ended "
-			      "have told them, the collectors ran ");
+	buffer_string(out, "complete: by the collectors' own counters");
+	if (!sum->all_read)
+		buffer_string(out, ", as the last collection of a process that ended told them,");
+	buffer_string(out, sum->real == 1 ? " there was " : " there were ");
 	memory_append_counted(out, sum->real, "collection");
 	if (!missing) {
-		buffer_string(out, ", and every one was seen\n");
+		buffer_string(out, ": every one was seen\n");
 		return;
 	}
 	buffer_string(out, "; of these ");

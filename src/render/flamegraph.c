@@ -346,6 +346,8 @@ static void flamegraph_write_profile(struct writer *writer, const struct profile
 	if (profile->memory) {
 		flamegraph_write_views(&json, profile, options);
 		flamegraph_write_timeline(&json, profile, options);
+	} else if (profile->collections) {
+		flamegraph_write_gc(&json, profile, options);
 	} else if (profile->lifetimes) {
 		flamegraph_write_lifetimes(&json, profile, options);
 	} else {
@@ -367,6 +369,7 @@ static void flamegraph_write_script(struct writer *writer)
 	writer_string(writer, flamegraph_data_js);
 	writer_string(writer, flamegraph_memory_js);
 	writer_string(writer, flamegraph_lifetime_js);
+	writer_string(writer, flamegraph_gc_js);
 	writer_string(writer, flamegraph_table_js);
 	writer_string(writer, flamegraph_js);
 }

@@ -52,6 +52,7 @@ function prepareViews() {
 	}));
 	prepareTimeline();
 	prepareLifetimes();
+	prepareGc();
 }
 
 // Brings buttons, note and chart in line with `state`.
@@ -75,6 +76,7 @@ function showViews() {
 function drawCharts() {
 	drawTimeline();
 	drawLifetimes();
+	drawGc();
 }
 
 // ---- the points of the timeline ----

@@ -15,4 +15,8 @@ void flamegraph_number(struct json_writer *json, uint64_t number, uint32_t index
 void flamegraph_write_lifetimes(struct json_writer *json, const struct profile *profile,
 				const struct render_options *options);
 
+/* --mode gc: the views, and the collector's share of time over time. */
+void flamegraph_write_gc(struct json_writer *json, const struct profile *profile,
+			 const struct render_options *options);
+
 #endif
