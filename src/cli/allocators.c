@@ -15,6 +15,7 @@
 #include "cli/lives_plan.h"
 #include "cli/pools_report.h"
 #include "python/code_death.h"
+#include "python/collector.h"
 
 /* By then what a process has exec'ed is up, if it is a Python. */
 #define EXEC_PATIENCE_NS 5000000000ull
@@ -203,18 +204,43 @@ static bool deaths_see(struct allocators *allocators, const struct python_proces
 	       !capture_code_deaths_watch(allocators->capture, python->binary_open, offset);
 }
 
+/* Whether it is seen when a thread of it collects: what ends meanwhile ends by the collector. */
+static bool collections_see(struct allocators *allocators, const struct python_process *python)
+{
+	struct collector_plan plan;
+	char reason[256];
+	int error;
+
+	if (!is_lifetime(allocators))
+		return false;
+	error = collector_plan_make(python, &plan, reason, sizeof(reason));
+	if (!error)
+		error = capture_gc_attach(allocators->capture, python, &plan);
+	if (error)
+		log_verbose("pid %d: its collections are not seen: %s", python->pid,
+			    strerror(-error));
+	return !error;
+}
+
+/* What the probes that are in place for it besides tell of it. */
+static uint32_t flags_of(struct allocators *allocators, const struct python_process *python)
+{
+	return PYTHON_TARGET_MEMORY |
+	       (deaths_see(allocators, python) ? PYTHON_TARGET_DEATHS_SEEN : 0) |
+	       (collections_see(allocators, python) ? PYTHON_TARGET_GC : 0);
+}
+
 /* Others that run the same interpreter are targets when they begin to run their program. */
 static int template_keep(struct allocators *allocators, const struct python_process *python)
 {
 	struct python_process *copy = malloc(sizeof(*copy));
-	uint32_t flags = PYTHON_TARGET_MEMORY, index;
+	uint32_t index;
 	int error;
 
 	if (!copy)
 		return -ENOMEM;
-	if (deaths_see(allocators, python))
-		flags |= PYTHON_TARGET_DEATHS_SEEN;
-	error = capture_memory_start(allocators->capture, python, flags, &index);
+	error = capture_memory_start(allocators->capture, python, flags_of(allocators, python),
+				     &index);
 	if (error) {
 		free(copy);
 		return error;
@@ -314,9 +340,7 @@ static const char *on_target(void *arg, struct python_process *python)
 	char reason[256];
 	int error;
 
-	python->target.flags |= PYTHON_TARGET_MEMORY;
-	if (deaths_see(allocators, python))
-		python->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
+	python->target.flags |= flags_of(allocators, python);
 	/* Its number is used again, and its end was not told. */
 	if (target && target->python) {
 		target_end(allocators, target,

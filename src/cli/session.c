@@ -150,7 +150,8 @@ static void capture_options_fill(const struct config *config, struct capture_opt
 
 	*options = (struct capture_options){
 		.families = 1u << PROBE_LIFECYCLE | 1u << PROBE_CODE | 1u << family |
-			    (config->resident ? 1u << PROBE_RSS : 0),
+			    (config->resident ? 1u << PROBE_RSS : 0) |
+			    (is_lifetime(config) ? 1u << PROBE_GC : 0),
 		.min_size_bytes = config->min_size_bytes,
 		.sample_bytes = config->sample_bytes,
 		.blocks_max = config->max_blocks ? config->max_blocks : blocks_max_default(),
