@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Life by life. What ends counts as made in the span of the timeline where it was made, however late it
- * is told. How old the living are is known only when all is over: until then they are kept, 16 bytes each.
+ * is told.
  */
 #include "meter/lifetimes.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "base/grow.h"
 
 struct lifetime_meter {
 	struct lifetimes *lifetimes;
