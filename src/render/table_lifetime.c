@@ -36,7 +36,7 @@ static bool is_estimate(const struct lifetimes *lifetimes)
 }
 
 static void append_totals(struct buffer *out, const struct profile *profile, uint32_t class_count,
-			  uint64_t live_bytes)
+			  uint64_t live_bytes, bool selected)
 {
 	const struct lifetimes *lifetimes = profile->lifetimes;
 	uint64_t ended = lifetimes->destroyed + lifetimes->destroyed_before;
@@ -47,6 +47,7 @@ static void append_totals(struct buffer *out, const struct profile *profile, uin
 	memory_append_counted(out, lifetimes->created, "object");
 	buffer_string(out, " of ");
 	memory_append_counted(out, class_count, "class");
+	buffer_string(out, selected ? " in all" : "");
 	if (profile->duration_ns && lifetimes->created) {
 		buffer_string(out, ", ");
 		memory_append_count(
@@ -124,7 +125,7 @@ static void append_course(struct buffer *out, const struct lifetimes *lifetimes)
 	buffer_byte(out, '\n');
 }
 
-void table_lifetime_append_head(struct buffer *out, const struct profile *profile)
+void table_lifetime_append_head(struct buffer *out, const struct profile *profile, bool selected)
 {
 	const struct lifetimes *lifetimes = profile->lifetimes;
 	uint64_t live_bytes = 0;
@@ -136,7 +137,7 @@ void table_lifetime_append_head(struct buffer *out, const struct profile *profil
 		classes += row->created > 0;
 		live_bytes += row->created_bytes - row->destroyed_bytes;
 	}
-	append_totals(out, profile, classes, live_bytes);
+	append_totals(out, profile, classes, live_bytes, selected);
 	append_course(out, lifetimes);
 }
 
@@ -241,7 +242,7 @@ int table_write_lifetimes(struct writer *writer, const struct profile *profile,
 	int err;
 
 	buffer_init(&text);
-	table_lifetime_append_head(&text, profile);
+	table_lifetime_append_head(&text, profile, options->glob_count > 0);
 	write_text(&page, &text, TABLE_LIFETIME_NAME);
 	writer_string(writer, "\n");
 	buffer_release(&text);

@@ -24,7 +24,7 @@ void lifetime_sheet_fill(const struct lifetime_sheet *sheet, struct grid *grid, 
 /* Rows of classes or modules: how old what lives at the end is. The same. */
 void lifetime_ages_fill(const struct lifetime_sheet *sheet, struct grid *grid, uint32_t *hidden);
 
-/* Totals and the course of time. */
-void table_lifetime_append_head(struct buffer *out, const struct profile *profile);
+/* Totals and the course of time; `selected`: the rows below are not of all. */
+void table_lifetime_append_head(struct buffer *out, const struct profile *profile, bool selected);
 
 #endif
