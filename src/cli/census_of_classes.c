@@ -28,7 +28,7 @@ enum {
 	READ_TRIES = 3,
 	COUNT_TRIES = 3,
 	NS_PER_S = 1000000000,
-	INT_ITEMS_FROM = 12, /* from 3.12 on an int's size counts from what its class says */
+	INT_DICT_FROM = 12,
 };
 
 struct classes {
@@ -76,6 +76,7 @@ static void facts_fill(const struct classes *classes, const struct object_type *
 		       uint64_t dealloc, struct class_facts *out)
 {
 	const struct objects_layout *layout = objects_layout_in(classes->objects);
+	uint32_t digits = objects_walk_layout(classes->objects)->long_digits;
 
 	*out = (struct class_facts){
 		.address = type->address,
@@ -85,13 +86,9 @@ static void facts_fill(const struct classes *classes, const struct object_type *
 		.item_bytes = type->item_bytes,
 		.extra_bytes = objects_type_front_bytes(classes->objects, type),
 	};
-	/* int and type have a __sizeof__ of their own, which their classes inherit. */
-	if (type->kind == OBJECT_INT && layout->minor < INT_ITEMS_FROM)
-		out->basic_bytes = objects_walk_layout(classes->objects)->long_digits;
-	if (type->kind == OBJECT_TYPE_KIND) {
-		out->basic_bytes = layout->heap_type_bytes;
-		out->item_bytes = 0;
-	}
+	/* The dict behind an int is not counted by its __sizeof__, which classes inherit. */
+	if (type->kind == OBJECT_INT && layout->minor < INT_DICT_FROM && digits < out->basic_bytes)
+		out->extra_bytes -= out->basic_bytes - digits;
 	snprintf(out->module, sizeof(out->module), "%s", type->module);
 	snprintf(out->name, sizeof(out->name), "%s", type->name);
 }

@@ -21,7 +21,7 @@ struct class_facts {
 	 * in blocks of their own: the text of a str, a list's items, a dict's table.
 	 */
 	uint32_t basic_bytes, item_bytes;
-	uint32_t extra_bytes; /* in front of an instance */
+	uint32_t extra_bytes; /* in front of an instance, mostly */
 	char module[256];     /* "" not known; raw bytes of the target */
 	char name[512];	      /* qualified; "" not known */
 };
