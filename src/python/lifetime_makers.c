@@ -40,6 +40,9 @@ enum {
 	FOLLOW_STEPS = 24,   /* from a comparison to the call */
 	COMPARE_STEPS = 128, /* from where the address is loaded to a comparison */
 	LEADING_MAX = 4,     /* functions that each call the next one */
+	/* Interpreters have a hundred; a file that is none must not keep us busy. */
+	COMPARISONS_MAX = 1024,
+	SCANS_MAX = 64,
 };
 
 struct search {
@@ -49,6 +52,7 @@ struct search {
 	struct elf_section offsets; /* the global offset table */
 	uint64_t slots[SLOTS_MAX];  /* words that the dynamic linker puts its address in */
 	size_t slot_count;
+	size_t comparisons, scans;
 	struct lifetime_makers *out;
 };
 
@@ -290,6 +294,15 @@ static void fields_see(struct fields *fields, const struct code_instruction *ins
 	}
 }
 
+/* Whether a jump there is a call in the end: other code calls it. */
+static bool is_called(struct search *search, uint64_t address)
+{
+	if (search->scans == SCANS_MAX)
+		return false;
+	search->scans++;
+	return code_is_called(search->code, address);
+}
+
 /* What is done from `address` on: where control comes to when tp_alloc is PyType_GenericAlloc(). */
 static int side_follow(struct search *search, uint64_t address)
 {
@@ -305,9 +318,7 @@ static int side_follow(struct search *search, uint64_t address)
 		if (category == ZYDIS_CATEGORY_UNCOND_BR || category == ZYDIS_CATEGORY_CALL) {
 			if (!code_target(&instruction, &target))
 				break;
-			/* A jump to what others call is a call, too. */
-			if (category == ZYDIS_CATEGORY_CALL ||
-			    code_is_called(search->code, target)) {
+			if (category == ZYDIS_CATEGORY_CALL || is_called(search, target)) {
 				found = maker_follow(search, target);
 				break;
 			}
@@ -332,7 +343,10 @@ static int comparison_follow(struct search *search, uint64_t behind)
 {
 	uint64_t side;
 
-	return equal_side(search->code, behind, &side) ? side_follow(search, side) : 0;
+	if (search->comparisons == COMPARISONS_MAX || !equal_side(search->code, behind, &side))
+		return 0;
+	search->comparisons++;
+	return side_follow(search, side);
 }
 
 /* ---- comparisons ---- */
