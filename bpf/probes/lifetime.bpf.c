@@ -8,7 +8,7 @@
  * has the marked ones taken out when they become many.
  */
 #include "core/collecting.h"
-#include "core/memory.h"
+#include "core/place.h"
 #include "core/session.h"
 #include "core/target.h"
 
@@ -27,12 +27,23 @@ enum {
 	OBJECT_SIZE = 16, /* ob_size */
 	ITEMS_MAX = 1 << 28,
 	LIFETIME_ACCOUNT_HITS = 32, /* a power of two */
+	LIFETIME_PENDING = 4,	    /* calls in progress of one thread; a power of two */
+};
+
+/* A call that is to hand out an instance and has not come back yet. */
+struct lifetime_pending {
+	__u64 sp;    /* on entry: tells it from others */
+	__u64 inner; /* what a call from inside it has handed out last */
+	struct lifetime_class_value class;
+	__u32 serial;
+	__u32 reserved;
 };
 
 struct lifetime_task {
-	__u64 last_made; /* address; 0: it has ended since */
-	/* where the kernel has no cookie for a call: of the newest call */
-	struct memory_memo memo[MEMORY_MEMO_SLOTS];
+	__u32 depth;
+	__u32 reserved;
+	struct lifetime_pending pending[LIFETIME_PENDING];
+	struct place_memo memo;
 };
 
 struct {
@@ -171,19 +182,6 @@ static __always_inline void lifetime_told(struct lifetime_object *object, __u64 
 		object->state = LIFETIME_UNTOLD;
 }
 
-static __always_inline __u32 lifetime_stack(const struct python_target *target,
-					    struct lifetime_task *task)
-{
-	struct memory_scratch *scratch = scratch_take(&memory_scratches);
-	__u32 stack_id;
-
-	if (!scratch)
-		return 0;
-	stack_id = memory_stack_id_memo(target, scratch, task->memo);
-	scratch_give(scratch);
-	return stack_id;
-}
-
 static __always_inline __u32 lifetime_bytes(const struct lifetime_class_value *class, __u64 address)
 {
 	__u64 items = 0;
@@ -211,12 +209,8 @@ static __always_inline void lifetime_made(__u64 address, const struct lifetime_c
 		.state = LIFETIME_ALIVE,
 	};
 
-	/* One function hands out what another one has just made. */
-	if (object && object->state == LIFETIME_ALIVE && task->last_made == address)
-		return;
-	task->last_made = address;
 	fresh.bytes = lifetime_bytes(class, address);
-	fresh.stack_id = lifetime_stack(target, task);
+	fresh.stack_id = place_stack_id(target, &task->memo);
 	if (object && object->state == LIFETIME_ALIVE)
 		/* It has ended where we do not look. */
 		lifetime_told(object, address, now_ns, target->serial, 0);
@@ -263,15 +257,12 @@ static __always_inline void lifetime_ended_first(const struct memory_probe *prob
 }
 
 static __always_inline void lifetime_ended(const struct memory_probe *probe, __u64 bias,
-					   __u64 address, struct lifetime_task *task, __u64 now_ns,
-					   __u32 serial)
+					   __u64 address, __u64 now_ns, __u32 serial)
 {
 	struct lifetime_object_key key = { .address = address, .serial = serial };
 	struct lifetime_object *object = bpf_map_lookup_elem(&lifetime_objects, &key);
 	__u32 flags = collecting_here() ? LIFETIME_BY_COLLECTOR : 0;
 
-	if (task && task->last_made == address)
-		task->last_made = 0;
 	if (!object) {
 		lifetime_ended_first(probe, bias, address, now_ns, serial, flags);
 		return;
@@ -320,6 +311,47 @@ static __always_inline struct lifetime_task *lifetime_task(__u64 flags)
 	return bpf_task_storage_get(&lifetime_tasks, bpf_get_current_task_btf(), 0, flags);
 }
 
+/* The call number `depth` that is in progress; see pending_at() of memory.bpf.c for the barrier. */
+static __always_inline struct lifetime_pending *lifetime_pending_at(struct lifetime_task *task,
+								    __u32 depth)
+{
+	barrier_var(depth);
+	return &task->pending[depth & (LIFETIME_PENDING - 1)];
+}
+
+/* Its return is awaited from now on. */
+static __always_inline bool lifetime_begin(struct pt_regs *ctx,
+					   const struct lifetime_class_value *class, __u32 serial)
+{
+	struct lifetime_task *task = lifetime_task(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct lifetime_pending *pending;
+	__u32 depth;
+
+	if (!task) {
+		drop(DROP_LIFETIME_EVENTS);
+		return false;
+	}
+	/* Those that were left by a jump or an exec: the stack has gone back to where it was before. */
+	depth = task->depth;
+	for (__u32 i = 0; i < LIFETIME_PENDING && depth; i++) {
+		pending = lifetime_pending_at(task, depth - 1);
+		if (pending->sp > ctx->sp && pending->serial == serial)
+			break;
+		depth--;
+	}
+	if (depth >= LIFETIME_PENDING) {
+		drop(DROP_LIFETIME_EVENTS);
+		return false;
+	}
+	pending = lifetime_pending_at(task, depth);
+	pending->sp = ctx->sp;
+	pending->inner = 0;
+	pending->class = *class;
+	pending->serial = serial;
+	task->depth = depth + 1;
+	return true;
+}
+
 /* Whether what is made is of a type whose instances are followed. */
 static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 {
@@ -339,7 +371,7 @@ static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 	if (probe->call == LIFETIME_MAKE) {
 		lifetime_hit();
 		class = lifetime_class(type, probe, bias, target->serial);
-		return class && class->class_id;
+		return class && class->class_id && lifetime_begin(ctx, class, target->serial);
 	}
 	if (probe->call == LIFETIME_TYPE_END) {
 		lifetime_class_ended(type, target->serial);
@@ -348,36 +380,45 @@ static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 	if (probe->first_argument && !lifetime_followed(type))
 		return false;
 	now_ns = bpf_ktime_get_ns();
-	lifetime_ended(probe, bias, type, lifetime_task(0), now_ns, target->serial);
+	lifetime_ended(probe, bias, type, now_ns, target->serial);
 	lifetime_account(now_ns);
 	return false;
 }
 
-/* A function has handed out `ctx->ax`, which says itself of what type it is. */
+/* A function has handed out `ctx->ax`. */
 static __always_inline void lifetime_left(struct pt_regs *ctx)
 {
+	struct lifetime_pending *pending = NULL;
+	struct lifetime_task *task = lifetime_task(0);
 	__u64 address = ctx->ax, now_ns;
-	struct lifetime_class_key key = {};
-	const struct lifetime_class_value *class;
 	struct python_target *target;
-	struct lifetime_task *task;
+	__u32 depth;
+	bool known;
 
-	if (!address || read_user(&key.type, 8, address + OBJECT_TYPE))
+	if (!task)
 		return;
+	depth = task->depth;
+	for (__u32 i = 0; i < LIFETIME_PENDING && depth; i++, depth--) {
+		pending = lifetime_pending_at(task, depth - 1);
+		/* It lies where the return address was, which is gone by now. */
+		if (pending->sp == ctx->sp - 8)
+			break;
+		pending = NULL;
+	}
+	if (!pending)
+		return;
+	depth--;
+	task->depth = depth;
+	/* One function hands out what another one, called by it, has made. */
+	known = pending->inner == address;
+	if (depth)
+		lifetime_pending_at(task, depth - 1)->inner = address;
 	target = lifetime_target();
-	if (!target)
+	if (known || !address || !target || target->serial != pending->serial ||
+	    (pending->class.class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
 		return;
 	now_ns = bpf_ktime_get_ns();
-	key.serial = target->serial;
-	class = bpf_map_lookup_elem(&lifetime_classes, &key);
-	if (!class || !class->class_id ||
-	    (class->class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
-		return;
-	task = lifetime_task(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (task)
-		lifetime_made(address, class, task, now_ns, target);
-	else
-		drop(DROP_LIFETIME_EVENTS);
+	lifetime_made(address, &pending->class, task, now_ns, target);
 	lifetime_account(now_ns);
 }
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where a thread is, when that alone is asked for and often: the innermost frame's code object and instruction
+ * lead to the number of the stack that was walked when the thread was there before. Three or four short
+ * reads, where a walk makes several long ones.
+ *
+ * Only for probes that the interpreter comes to by a call: there the thread's state names the frame that
+ * runs. An interrupt may come while it is just being changed.
+ */
+#ifndef PYBPFPROF_BPF_PLACE_H
+#define PYBPFPROF_BPF_PLACE_H
+
+#include "core/memory.h"
+
+enum {
+	PLACE_SLOTS = 32, /* a power of two */
+	PLACE_FRAME_BYTES =
+		128, /* what is read of a frame, WALK_FRAME_BYTES, and room to mask with */
+};
+
+/* A place the thread was at lately. */
+struct place {
+	__u64 code;
+	__u64 ip;    /* as it lies in the frame */
+	__u64 epoch; /* the code object has not ended since */
+	__u32 serial;
+	__u32 stack_id;
+};
+
+struct place_memo {
+	struct place places[PLACE_SLOTS];
+	struct memory_memo stacks[MEMORY_MEMO_SLOTS];
+	char frame[PLACE_FRAME_BYTES];
+};
+
+static __always_inline __u64 place_word(const struct place_memo *memo, __u32 offset)
+{
+	return *(const __u64 *)(memo->frame + (offset & (PLACE_FRAME_BYTES - 8)));
+}
+
+/* The innermost frame of the current thread, read into memo->frame. 0: it cannot be had so. */
+static __always_inline __u64 place_frame(const struct python_target *target,
+					 struct place_memo *memo)
+{
+	const struct python_layout *layout = &target->layout;
+	__u64 address, frame = 0;
+
+	if (!target->locator.steps)
+		return 0;
+	address = thread_state_chain(target, task_fsbase());
+	if (!address || read_user(&frame, 8, address + layout->tstate_frame) || !frame)
+		return 0;
+	if (layout->cframe_current_frame != ABI_NO_OFFSET &&
+	    read_user(&frame, 8, frame + layout->cframe_current_frame))
+		return 0;
+	if (!frame || read_user(memo->frame, WALK_FRAME_BYTES, frame))
+		return 0;
+	/* Not a Python frame, but what stands between C and Python. */
+	if (layout->frame_owner != ABI_NO_OFFSET &&
+	    (__u8)memo->frame[layout->frame_owner & (PLACE_FRAME_BYTES - 1)] >=
+		    layout->owner_sentinel)
+		return 0;
+	return frame;
+}
+
+/* Where the walk that was just made begins at that frame and is not more than it: it is known from now on. */
+static __always_inline void place_keep(const struct memory_scratch *scratch, __u64 frame,
+				       struct place *place, const struct place *here)
+{
+	if (scratch->stack.walk.frame == frame && scratch->stack.count == 1 &&
+	    !scratch->stack.status && here->stack_id)
+		*place = *here;
+}
+
+/* The number of the stack, of one frame. 0: it got lost. */
+static __always_inline __u32 place_stack_id(const struct python_target *target,
+					    struct place_memo *memo)
+{
+	struct place here = { .epoch = *(volatile __u64 *)&code_epoch, .serial = target->serial };
+	struct memory_scratch *scratch;
+	struct place *place;
+	__u64 frame = 0;
+
+	if (stack_frames_max == 1 && target->flags & PYTHON_TARGET_DEATHS_SEEN)
+		frame = place_frame(target, memo);
+	here.code = place_word(memo, target->layout.frame_code);
+	here.ip = place_word(memo, target->layout.frame_ip);
+	if (target->layout.ip_kind != PYTHON_IP_POINTER)
+		here.ip = (__u32)here.ip;
+	place = &memo->places[((here.code >> 4) + here.ip * 5) & (PLACE_SLOTS - 1)];
+	if (frame && place->code == here.code && place->ip == here.ip &&
+	    place->epoch == here.epoch && place->serial == here.serial)
+		return place->stack_id;
+	scratch = scratch_take(&memory_scratches);
+	if (!scratch)
+		return 0;
+	here.stack_id = memory_stack_id_memo(target, scratch, memo->stacks);
+	if (frame)
+		place_keep(scratch, frame, place, &here);
+	scratch_give(scratch);
+	return here.stack_id;
+}
+
+#endif
