@@ -48,7 +48,8 @@ struct collecting {
 	uint32_t plan_count, plan_capacity;
 	struct collecting_target *targets;
 	uint32_t target_count, target_capacity;
-	struct python_process *templates[ABI_TEMPLATES]; /* owned */
+	struct python_process *templates[ABI_TEMPLATES];  /* owned */
+	struct known_plan *template_plans[ABI_TEMPLATES]; /* of `plans` */
 	uint64_t start_ns, event_count;
 	bool any; /* a target was there whose collections can be seen */
 	char refusal[512];
@@ -169,7 +170,8 @@ static bool deaths_see(struct collecting *collecting, const struct python_proces
 }
 
 /* Others that run the same interpreter are followed from their first collection on. */
-static void template_keep(struct collecting *collecting, const struct python_process *python)
+static void template_keep(struct collecting *collecting, const struct python_process *python,
+			  struct known_plan *plan)
 {
 	struct python_process *copy;
 	uint32_t index;
@@ -182,6 +184,7 @@ static void template_keep(struct collecting *collecting, const struct python_pro
 		return;
 	*copy = *python;
 	collecting->templates[index] = copy;
+	collecting->template_plans[index] = plan;
 }
 
 static int probes_place(struct collecting *collecting, struct python_process *python,
@@ -199,7 +202,7 @@ static int probes_place(struct collecting *collecting, struct python_process *py
 	if (deaths_see(collecting, python))
 		python->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
 	python->target.flags |= PYTHON_TARGET_GC;
-	template_keep(collecting, python);
+	template_keep(collecting, python, *plan);
 	return 0;
 }
 
@@ -410,40 +413,34 @@ static int on_fork(struct collecting *collecting, const struct record_process *r
 
 static int on_found(struct collecting *collecting, const struct record_process *record)
 {
-	const struct python_process *like = record->parent_serial < ABI_TEMPLATES ?
-						    collecting->templates[record->parent_serial] :
-						    NULL;
+	uint32_t index = record->parent_serial;
+	const struct python_process *like =
+		index < ABI_TEMPLATES ? collecting->templates[index] : NULL;
+	struct known_plan *plan = like ? collecting->template_plans[index] : NULL;
 	const struct watched_process *process;
+	struct collecting_target *target = NULL;
 	struct python_process *found;
-	struct known_plan *plan = NULL;
-	char reason[256];
-	bool known;
 
 	if (!like)
 		return 0;
 	process = watch_found(collecting->watch, record, like);
 	found = malloc(sizeof(*found));
-	if (!process || !found) {
-		free(found);
-		return -ENOMEM;
-	}
-	/* The same interpreter, but it may lie elsewhere. */
-	python_inspect(collecting->cache, record->header.pid, found);
-	known = found->verdict == PYTHON_KNOWN;
-	if (!known)
-		*found = *like;
-	found->pid = record->header.pid;
-	if (!plan_find(collecting, like, &plan, reason, sizeof(reason))) {
-		struct collecting_target *target = target_add(
-			collecting, found, record->header.serial, plan, record->header.time_ns);
-
-		/* What it had before its first collection, that one's record tells. */
-		if (target)
-			target->is_read = true;
-		collecting->profile->processes[process->process].probes =
-			profile_string(collecting->profile, collector_way_name(plan->plan.way));
+	if (process && found) {
+		/* The same interpreter, but it may lie elsewhere. */
+		python_inspect(collecting->cache, record->header.pid, found);
+		if (found->verdict != PYTHON_KNOWN)
+			*found = *like;
+		found->pid = record->header.pid;
+		target = target_add(collecting, found, record->header.serial, plan,
+				    record->header.time_ns);
 	}
 	free(found);
+	if (!target)
+		return -ENOMEM;
+	/* What it had before its first collection, that one's record tells. */
+	target->is_read = true;
+	collecting->profile->processes[process->process].probes =
+		profile_string(collecting->profile, collector_way_name(plan->plan.way));
 	return 0;
 }
 

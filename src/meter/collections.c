@@ -20,6 +20,7 @@ struct chain {
 	bool heard;	  /* a record of it has come */
 	uint64_t first[ABI_GC_GENERATIONS], last[ABI_GC_GENERATIONS];
 	uint64_t seen[ABI_GC_GENERATIONS];
+	uint64_t read[ABI_GC_GENERATIONS]; /* at the end; records of it may be still to come */
 	uint64_t too_early, unseen;
 };
 
@@ -214,21 +215,33 @@ int collection_meter_after(struct collection_meter *meter, uint32_t serial, uint
 	for (int i = 0; i < ABI_GC_GENERATIONS; i++) {
 		if (added) /* Nobody was told what it had at the start: all of it is before. */
 			chain->first[i] = chain->last[i] = counts[i].collections;
-		if (counts[i].collections <= chain->last[i])
-			continue;
-		chain->unseen += counts[i].collections - chain->last[i];
-		chain->last[i] = counts[i].collections;
+		chain->read[i] = counts[i].collections;
 	}
 	return 0;
+}
+
+/* What was read and no record has told. */
+static void chain_end(struct chain *chain)
+{
+	for (int i = 0; i < ABI_GC_GENERATIONS; i++) {
+		if (chain->read[i] <= chain->last[i])
+			continue;
+		chain->unseen += chain->read[i] - chain->last[i];
+		chain->last[i] = chain->read[i];
+	}
 }
 
 int collection_meter_finish(struct collection_meter *meter, uint64_t *unseen, uint64_t *too_early)
 {
 	*unseen = *too_early = 0;
 	for (uint32_t i = 0; i < meter->chain_count; i++) {
-		const struct chain *chain = &meter->chains[i];
-		struct gc_process *row = collections_process_of(meter->collections, chain->process);
+		struct chain *chain = &meter->chains[i];
+		struct gc_process *row;
 
+		chain_end(chain);
+		if (chain->process == NO_PROCESS)
+			continue;
+		row = collections_process_of(meter->collections, chain->process);
 		if (!row)
 			return -ENOMEM;
 		*unseen += chain->unseen;
