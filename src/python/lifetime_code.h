@@ -28,7 +28,9 @@ struct code_instruction {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 };
 
-/* 0; -E2BIG: more code than any interpreter has; -ENOMEM; -errno. The module is not needed later. */
+/*
+ * 0; -E2BIG: more code than any interpreter has; -ENOMEM; -errno. The module is not needed later.
+ */
 int code_load(const struct module *module, struct code *out);
 void code_release(struct code *code);
 
@@ -50,9 +52,9 @@ bool code_refers(const struct code_instruction *instruction, size_t operand, uin
 bool code_is_called(const struct code *code, uint64_t address);
 
 /*
- * Every place in the code where four bytes are `address`, or what an instruction that ends behind them
- * has to say to refer to it: most of them are the last bytes of an instruction. A non-zero return of
- * `visit` stops and is returned.
+ * Every place in the code where four bytes are `address`, or what an instruction that ends behind
+ * them has to say to refer to it: most of them are the last bytes of an instruction. A non-zero
+ * return of `visit` stops and is returned.
  */
 int code_mentions(const struct code *code, uint64_t address,
 		  int (*visit)(const struct code *code, uint64_t at, void *arg), void *arg);

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * See lifetime_makers.h. CPython makes an instance by calling its type's tp_alloc, mostly
- * PyType_GenericAlloc(type, nitems), which calls _PyType_AllocNoTrack() from 3.11 on (Objects/typeobject.c).
- * A compiler that has seen both, and by profiles what tp_alloc mostly is, makes of each such call
+ * PyType_GenericAlloc(type, nitems), which calls _PyType_AllocNoTrack() from 3.11 on
+ * (Objects/typeobject.c). A compiler that has seen both, and by profiles what tp_alloc mostly is,
+ * makes of each such call
  *
  *	cmp $PyType_GenericAlloc, tp_alloc; jne ...; mov type, %rdi; call copy
  *
  * where `copy` is the function for nitems 0, say, or one of what it was split into. So where these
- * comparisons hold the next call leads to a copy, or to one that calls it. What does the work is known by the
- * fields of the type that it reads, tp_basicsize and tp_flags; it alone is taken: others have it do the
- * work, and each instance is met once.
+ * comparisons hold the next call leads to a copy, or to one that calls it. What does the work is
+ * known by the fields of the type that it reads, tp_basicsize and tp_flags; it alone is taken:
+ * others have it do the work, and each instance is met once.
  *
- * Modules are made by _PyType_AllocNoTrack() without asking for tp_alloc (Objects/moduleobject.c), or by what
- * is left of it in the tp_new of their type.
+ * Modules are made by _PyType_AllocNoTrack() without asking for tp_alloc (Objects/moduleobject.c),
+ * or by what is left of it in the tp_new of their type.
  */
 #include "python/lifetime_makers.h"
 
@@ -21,22 +22,10 @@
 
 #include "python/allocator_relocations.h"
 #include "python/lifetime_code.h"
+#include "python/lifetime_work.h"
 
 enum {
-	REGISTERS = 16,
-	NO_REGISTER = 0xff,
-	RDI = 7,
-	STACK_POINTER = 4,
-	SPILLS_MAX = 8,
 	SLOTS_MAX = 8,
-	/* PyTypeObject, the same in 3.8 to 3.15. */
-	TYPE_BASICSIZE = 0x20,
-	TYPE_ITEMSIZE = 0x28,
-	TYPE_DEALLOC = 0x30,
-	TYPE_FLAGS = 0xa8,
-	TYPE_DOC = 0xb0,
-	TYPE_SLOTS_END = 0x198,
-	LOOK_STEPS = 64,     /* from an entry to where its type's fields have been read */
 	FOLLOW_STEPS = 24,   /* from a comparison to the call */
 	COMPARE_STEPS = 128, /* from where the address is loaded to a comparison */
 	LEADING_MAX = 4,     /* functions that each call the next one */
@@ -56,149 +45,6 @@ struct search {
 	struct lifetime_makers *out;
 };
 
-/* ---- what a function does with its first argument ---- */
-
-enum doing {
-	DOING_OTHER,
-	DOING_WORK,  /* it makes the instance */
-	DOING_CALLS, /* it has another one make it */
-};
-
-/* Where the first argument, the type, is at the moment. */
-struct tracking {
-	bool in[REGISTERS];
-	struct {
-		uint8_t base;
-		int64_t offset;
-	} spills[SPILLS_MAX];
-	size_t spill_count;
-	bool basicsize, flags, others; /* fields of it that were read */
-	bool stack_moved;
-};
-
-static uint8_t register_number(ZydisRegister reg)
-{
-	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
-
-	if (whole < ZYDIS_REGISTER_RAX || whole > ZYDIS_REGISTER_R15)
-		return NO_REGISTER;
-	return (uint8_t)(whole - ZYDIS_REGISTER_RAX);
-}
-
-static bool is_spill(const struct tracking *tracking, const ZydisDecodedOperand *operand)
-{
-	for (size_t i = 0; i < tracking->spill_count; i++) {
-		if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY &&
-		    operand->mem.index == ZYDIS_REGISTER_NONE &&
-		    register_number(operand->mem.base) == tracking->spills[i].base &&
-		    operand->mem.disp.value == tracking->spills[i].offset)
-			return true;
-	}
-	return false;
-}
-
-/* Whether the operand is the type, whole. */
-static bool is_type(const struct tracking *tracking, const ZydisDecodedOperand *operand)
-{
-	uint8_t number;
-
-	if (operand->size != 64)
-		return false;
-	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER)
-		return is_spill(tracking, operand);
-	number = register_number(operand->reg.value);
-	return number != NO_REGISTER && tracking->in[number];
-}
-
-static void field_see(struct tracking *tracking, int64_t offset)
-{
-	if (offset == TYPE_BASICSIZE)
-		tracking->basicsize = true;
-	else if (offset >= TYPE_FLAGS && offset < TYPE_DOC)
-		tracking->flags = true;
-	else if ((offset >= TYPE_DEALLOC && offset < TYPE_FLAGS) ||
-		 (offset >= TYPE_DOC && offset < TYPE_SLOTS_END))
-		tracking->others = true;
-}
-
-/* The type goes from one place to another. */
-static void moved_to(struct tracking *tracking, const ZydisDecodedOperand *operand)
-{
-	if (operand->type == ZYDIS_OPERAND_TYPE_REGISTER) {
-		tracking->in[register_number(operand->reg.value)] = true;
-		return;
-	}
-	if (tracking->spill_count == SPILLS_MAX || operand->mem.index != ZYDIS_REGISTER_NONE)
-		return;
-	tracking->spills[tracking->spill_count].base = register_number(operand->mem.base);
-	tracking->spills[tracking->spill_count++].offset = operand->mem.disp.value;
-}
-
-static void tracking_step(struct tracking *tracking, const struct code_instruction *instruction)
-{
-	const ZydisDecodedOperand *operands = instruction->operands;
-	const bool moves =
-		instruction->head.mnemonic == ZYDIS_MNEMONIC_MOV && is_type(tracking, &operands[1]);
-
-	for (size_t i = 0; i < instruction->head.operand_count; i++) {
-		const ZydisDecodedOperand *operand = &operands[i];
-		uint8_t number;
-
-		if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY &&
-		    operand->mem.type == ZYDIS_MEMOP_TYPE_MEM) {
-			number = register_number(operand->mem.base);
-			if (number != NO_REGISTER && tracking->in[number])
-				field_see(tracking, operand->mem.disp.value);
-		}
-	}
-	for (size_t i = 0; i < instruction->head.operand_count; i++) {
-		const ZydisDecodedOperand *operand = &operands[i];
-		uint8_t number;
-
-		if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER ||
-		    !(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
-			continue;
-		number = register_number(operand->reg.value);
-		if (number == NO_REGISTER)
-			continue;
-		tracking->in[number] = false;
-		tracking->stack_moved |= number == STACK_POINTER;
-	}
-	if (moves)
-		moved_to(tracking, &operands[0]);
-}
-
-/* Whether the function at `address` makes an instance of its first argument; *callee: who does it for it. */
-static enum doing doing_of(const struct code *code, uint64_t address, uint64_t *callee)
-{
-	struct tracking tracking = { .in[RDI] = true };
-	struct code_instruction instruction;
-
-	for (int i = 0; i < LOOK_STEPS && code_read(code, address, &instruction); i++) {
-		switch (instruction.head.meta.category) {
-		case ZYDIS_CATEGORY_CALL:
-			if (tracking.basicsize && tracking.flags && !tracking.others)
-				return DOING_WORK;
-			return tracking.in[RDI] && code_target(&instruction, callee) ? DOING_CALLS :
-										       DOING_OTHER;
-		case ZYDIS_CATEGORY_UNCOND_BR:
-			if (tracking.basicsize || tracking.stack_moved || !tracking.in[RDI])
-				goto done;
-			return code_target(&instruction, callee) ? DOING_CALLS : DOING_OTHER;
-		case ZYDIS_CATEGORY_RET:
-		case ZYDIS_CATEGORY_INTERRUPT:
-			goto done;
-		case ZYDIS_CATEGORY_COND_BR:
-			break;
-		default:
-			tracking_step(&tracking, &instruction);
-		}
-		address = code_next(&instruction);
-	}
-done:
-	return tracking.basicsize && tracking.flags && !tracking.others ? DOING_WORK : DOING_OTHER;
-}
-
 /* ---- makers ---- */
 
 static int maker_add(struct search *search, uint64_t address)
@@ -215,7 +61,9 @@ static int maker_add(struct search *search, uint64_t address)
 	return 0;
 }
 
-/* A function, or what the entry of a linkage table leads to; 0: it is in another file, or nowhere. */
+/*
+ * A function, or what the entry of a linkage table leads to; 0: it is in another file, or nowhere.
+ */
 static uint64_t function_at(const struct search *search, uint64_t address)
 {
 	char name[64];
@@ -234,18 +82,18 @@ static int maker_follow(struct search *search, uint64_t address)
 {
 	for (int i = 0; i < LEADING_MAX; i++) {
 		uint64_t callee = 0;
-		enum doing doing;
+		enum work work;
 		int err;
 
 		address = function_at(search, address);
 		if (!address)
 			return 0;
-		doing = doing_of(search->code, address, &callee);
-		if (doing == DOING_WORK) {
+		work = work_of(search->code, address, &callee);
+		if (work == WORK_DONE) {
 			err = maker_add(search, address);
 			return err ? err : 1;
 		}
-		if (doing == DOING_OTHER)
+		if (work == WORK_OTHER)
 			return 0;
 		address = callee;
 	}
@@ -289,8 +137,8 @@ static void fields_see(struct fields *fields, const struct code_instruction *ins
 		if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY ||
 		    operand->mem.base == ZYDIS_REGISTER_RIP)
 			continue;
-		fields->basicsize |= offset == TYPE_BASICSIZE;
-		fields->flags |= offset >= TYPE_FLAGS && offset < TYPE_DOC;
+		fields->basicsize |= work_reads_basicsize(offset);
+		fields->flags |= work_reads_flags(offset);
 	}
 }
 
@@ -354,7 +202,7 @@ static int comparison_follow(struct search *search, uint64_t behind)
 static bool is_word(const ZydisDecodedOperand *operand, uint8_t number)
 {
 	return operand->type == ZYDIS_OPERAND_TYPE_REGISTER && operand->size == 64 &&
-	       register_number(operand->reg.value) == number;
+	       work_register(operand->reg.value) == number;
 }
 
 /* The address is in a register from `at` on: every comparison with it up to where it goes. */
@@ -379,7 +227,7 @@ static int register_follow(struct search *search, uint64_t at, uint8_t number)
 		for (size_t j = 0; j < instruction.head.operand_count; j++) {
 			if (operands[j].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 			    operands[j].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-			    register_number(operands[j].reg.value) == number)
+			    work_register(operands[j].reg.value) == number)
 				return 0;
 		}
 	}
@@ -420,8 +268,8 @@ static int naming_use(const struct naming *naming, const struct code_instruction
 	if ((mnemonic != ZYDIS_MNEMONIC_MOV && mnemonic != ZYDIS_MNEMONIC_LEA) ||
 	    operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER)
 		return 0;
-	number = register_number(operands[0].reg.value);
-	return number == NO_REGISTER ? 0 : register_follow(naming->search, behind, number);
+	number = work_register(operands[0].reg.value);
+	return number == WORK_NO_REGISTER ? 0 : register_follow(naming->search, behind, number);
 }
 
 /* The instruction that ends with the four bytes at `at`: from the longest that it can be on. */
@@ -459,7 +307,10 @@ static int called_add(struct search *search, uint64_t module_new)
 	struct elf_symbol symbol = { .name = "_PyType_AllocNoTrack" };
 	int found = maker_follow(search, search->generic_alloc);
 
-	/* Where it does not read as expected (a build that is not optimised) it is the one, all the same. */
+	/*
+	 * Where it does not read as expected (a build that is not optimised) it is the one, all the
+	 * same.
+	 */
 	if (!found)
 		found = maker_add(search, search->generic_alloc);
 	if (found >= 0 && module_symbols_find(search->module, true, &symbol, 1))

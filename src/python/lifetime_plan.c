@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The plan of instances: which functions make and end them, probed at which instruction. The contract
- * is in lifetime_plan.h.
+ * The plan of instances: which functions make and end them, probed at which instruction. The
+ * contract is in lifetime_plan.h.
  */
 #include "python/lifetime_plan.h"
 
@@ -16,8 +16,8 @@
 #define END_NAME "tp_dealloc"
 
 /*
- * No context comes before the arguments, ever, so a place that has them where they would be behind one is no
- * good: the entry is, though slow.
+ * No context comes before the arguments, ever, so a place that has them where they would be behind
+ * one is no good: the entry is, though slow.
  */
 static void site_settle(struct allocator_site *site, uint64_t entry)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * See lifetime_slots.h. importlib._bootstrap is Python code and frozen into every interpreter, which
- * runs it before anything else: its classes are in sys.modules['_frozen_importlib'], and sys.__spec__
- * is an instance of one of them.
+ * See lifetime_slots.h. importlib._bootstrap is Python code and frozen into every interpreter,
+ * which runs it before anything else: its classes are in sys.modules['_frozen_importlib'], and
+ * sys.__spec__ is an instance of one of them.
  */
 #include "python/lifetime_slots.h"
 

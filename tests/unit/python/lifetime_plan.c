@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whether what the plan names is met by every instance once: a target that makes so many of a kind runs
- * into breakpoints where probes would be. Every Python that scripts/test-pythons knows of takes part; those
- * under another root need ours.
+ * Whether what the plan names is met by every instance once: a target that makes so many of a kind
+ * runs into breakpoints where probes would be. Every Python that scripts/test-pythons knows of
+ * takes part; those under another root need ours.
  */
 #include <criterion/criterion.h>
 #include <poll.h>
@@ -75,8 +75,8 @@ static void planned_start(struct planned *planned, const struct every_python *fr
 /* ---- breakpoints ---- */
 
 /*
- * The processor's own: one in the code would not be met while somebody else has a probe at the same place of
- * the file, though it were for another process.
+ * The processor's own: one in the code would not be met while somebody else has a probe at the same
+ * place of the file, though it were for another process.
  */
 enum { BREAKPOINTS = 4, CONTROL = 7, BACK = BREAKPOINTS - 1 };
 

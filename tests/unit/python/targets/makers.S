@@ -60,6 +60,37 @@ function thunk
 	endbr64
 	jmp	copy
 
+	/* As not optimised: everything goes by way of the stack. */
+function spelled_out
+	push	%rbp
+	mov	%rsp, %rbp
+	sub	$0x20, %rsp
+	mov	%rdi, -0x18(%rbp)
+	mov	%rsi, -0x20(%rbp)
+	mov	%rdi, %dr0
+	mov	-0x18(%rbp), %rax
+	mov	TP_BASICSIZE(%rax), %rax
+	mov	%rax, -0x8(%rbp)
+	mov	-0x18(%rbp), %rax
+	mov	TP_FLAGS(%rax), %rax
+	call	get
+	leave
+	ret
+
+	/* The same, but what is on the stack has changed. */
+function overwritten
+	push	%rbp
+	mov	%rsp, %rbp
+	mov	%rdi, -0x18(%rbp)
+	mov	%rsi, -0x18(%rbp)
+	mov	-0x18(%rbp), %rax
+	mov	TP_BASICSIZE(%rax), %rcx
+	mov	TP_FLAGS(%rax), %rax
+	xor	%edi, %edi
+	call	get
+	leave
+	ret
+
 	/* Takes a type, too, and reads more of it than an allocation does. */
 function inherit
 	push	%rbx
@@ -133,6 +164,16 @@ equal:	call	leading
 	cmp	%rcx, TP_ALLOC(%rdi)
 	jne	slow
 	call	copy
+#elif FORM == 11 /* a copy that is not optimised */
+	lea	generic(%rip), %rcx
+	cmp	%rcx, TP_ALLOC(%rdi)
+	jne	slow
+	call	spelled_out
+#elif FORM == 12 /* what reads fields of its second argument */
+	lea	generic(%rip), %rcx
+	cmp	%rcx, TP_ALLOC(%rdi)
+	jne	slow
+	call	overwritten
 #endif
 done:	pop	%r12
 	ret
