@@ -154,16 +154,6 @@ static int mappings_renew(struct classes *classes)
 	return 0;
 }
 
-/* Whether the process can be read where we believe that nothing is. */
-static bool mappings_are_old(struct classes *classes, uint64_t address)
-{
-	uint64_t word;
-
-	return objects_memory_read(objects_memory_of(classes->objects), address, &word,
-				   sizeof(word)) == -EFAULT &&
-	       !memory_read_u64(classes->python.pid, address, &word);
-}
-
 int classes_read(struct classes *classes, uint64_t address, struct class_facts *out)
 {
 	struct class_facts facts;
@@ -172,14 +162,12 @@ int classes_read(struct classes *classes, uint64_t address, struct class_facts *
 	if (!address || address & 7)
 		return -ENODATA;
 	for (int i = 0; i < READ_TRIES && err == -EAGAIN; i++) {
-		if (mappings_are_old(classes, address))
-			err = mappings_renew(classes);
-		else
-			err = 0;
-		if (!err)
-			err = facts_read(classes, address, &facts);
-		/* Its name may lie in newer memory than the type does. */
-		if (!err && !facts.name[0] && i == 0)
+		struct objects_memory *memory = objects_memory_of(classes->objects);
+		uint64_t faults = objects_memory_faults(memory);
+
+		err = facts_read(classes, address, &facts);
+		/* What is not mapped by an old list may be what it is called by. */
+		if ((!err || err == -ENODATA) && i == 0 && objects_memory_faults(memory) != faults)
 			err = mappings_renew(classes) ?: -EAGAIN;
 	}
 	if (!err)
@@ -315,16 +303,31 @@ static int lists_count(struct counting *counting)
 
 /* ---- what they lead to ---- */
 
+/*
+ * What the collector never lets go of is in its lists, unless it came after they were walked. Where a word
+ * that nobody cleared leads to one that is not, the block is another's by now, with that type's address
+ * still in it.
+ */
+static bool is_surely_listed(const struct counting *counting, const struct object_type *type)
+{
+	return !counting->lists.incomplete && type->flags & TYPE_HAVE_GC &&
+	       (type->flags & TYPE_HEAP || type->kind == OBJECT_LIST || type->kind == OBJECT_SET ||
+		type->kind == OBJECT_DEQUE);
+}
+
 static int referred_see(const struct reference *reference, void *arg)
 {
 	struct counting *counting = arg;
+	const struct object_type *type;
 	struct object object;
 	int err;
 
 	/* What is in a list is most of what is referred to, or it is a number or a text. */
 	if (objects_marks_has(counting->listed, reference->address) ||
-	    !objects_inspect(counting->objects, reference->address, &object) ||
-	    !objects_type_refers(objects_type_at(counting->objects, object.type)))
+	    !objects_inspect(counting->objects, reference->address, &object))
+		return 0;
+	type = objects_type_at(counting->objects, object.type);
+	if (!objects_type_refers(type) || is_surely_listed(counting, type))
 		return 0;
 	err = mark(counting, counting->found, object.address);
 	if (err <= 0)

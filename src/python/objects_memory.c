@@ -44,6 +44,7 @@ struct objects_memory {
 	uint64_t set_mask;
 	uint64_t clock;
 	uint64_t bytes_read;
+	uint64_t faults;
 	struct window *last; /* what was read last; NULL: none yet */
 };
 
@@ -224,11 +225,12 @@ static int part_read(struct objects_memory *memory, uint64_t address, uint8_t *o
 		unsigned int reads = memory->maps_reads;
 
 		maps_renew(memory);
-		if (memory->maps_reads == reads)
+		if (memory->maps_reads != reads)
+			window_read(memory, window);
+		if ((window->valid & wanted) != wanted) {
+			memory->faults++;
 			return memory->error ? memory->error : -EFAULT;
-		window_read(memory, window);
-		if ((window->valid & wanted) != wanted)
-			return memory->error ? memory->error : -EFAULT;
+		}
 	}
 	memcpy(out, window->bytes + offset, bytes);
 	return 0;
@@ -307,4 +309,9 @@ int objects_memory_error(const struct objects_memory *memory)
 uint64_t objects_memory_bytes_read(const struct objects_memory *memory)
 {
 	return memory->bytes_read;
+}
+
+uint64_t objects_memory_faults(const struct objects_memory *memory)
+{
+	return memory->faults;
 }

@@ -32,5 +32,7 @@ void objects_memory_forget_all(struct objects_memory *memory);
 /* -ESRCH once the process has been found gone, else 0. */
 int objects_memory_error(const struct objects_memory *memory);
 uint64_t objects_memory_bytes_read(const struct objects_memory *memory);
+/* How many reads found nothing mapped, by a list of mappings that may be older than what is there. */
+uint64_t objects_memory_faults(const struct objects_memory *memory);
 
 #endif
