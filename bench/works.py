@@ -130,6 +130,17 @@ def churn(count):
         bytes(600)
 
 
+class Slotted:
+    __slots__ = ("a", "b")
+
+
+def lives(count, done=nothing):
+    """Instances that end at once."""
+    for _ in range(count):
+        Slotted()
+    done()
+
+
 def tables(count):
     for _ in range(count):
         groups, merged = {}, {}
@@ -152,21 +163,21 @@ def faults(count):
             pages[::mmap.PAGESIZE] = b"x" * MAPPED_PAGES
 
 
-def below(depth, count):
-    """blocks(count) as the innermost of `depth` frames: a thread has no others than its own."""
+def below(depth, count, work=blocks):
+    """work(count) as the innermost of `depth` frames: a thread has no others than its own."""
     done = _thread.allocate_lock()
     done.acquire()
-    leaf = functools.partial(blocks, count, done.release)
+    leaf = functools.partial(work, count, done.release)
     if depth > 1:
         _thread.start_new_thread(tower_build(depth - 1), (leaf,))
     else:
-        _thread.start_new_thread(blocks, (count, done.release))
+        _thread.start_new_thread(work, (count, done.release))
     done.acquire()
 
 
 WORKS = {"made": made, "calls": calls, "objects": objects, "json": documents, "threads": threads,
          "markup": markup, "pretty": pretty, "blocks": blocks, "churn": churn, "tables": tables,
-         "faults": faults}
+         "faults": faults, "lives": lives}
 
 
 def mix(seconds):
@@ -275,7 +286,7 @@ def answer(words):
         found = tracers.traced(words[1], WORKS[words[2]], int(words[3]), int(words[4]))
         return {"cpu_ns": found}
     elif words[0] == "below":
-        below(int(words[1]), int(words[2]))
+        below(int(words[1]), int(words[2]), WORKS[words[3]] if len(words) > 3 else blocks)
     else:
         WORKS[words[0]](int(words[1]))
     return {"cpu_ns": time.process_time_ns() - cpu, "wall_ns": time.perf_counter_ns() - wall,

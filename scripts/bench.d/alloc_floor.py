@@ -29,9 +29,9 @@ def sites_build(bench):
                     "-lZydis", "-lelf", "-lz"], cwd=ROOT, check=True, timeout=PATIENCE_S)
 
 
-def sites_of(bench, target):
+def sites_of(bench, target, *what):
     """(file, offsets) as bench/floor.c wants them."""
-    run = subprocess.run([os.path.join(bench.programs.name, "sites"), str(target.pid)],
+    run = subprocess.run([os.path.join(bench.programs.name, "sites"), str(target.pid), *what],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
                          timeout=PATIENCE_S)
     if run.returncode:
