@@ -166,10 +166,6 @@ def faults(count):
             pages[::mmap.PAGESIZE] = b"x" * MAPPED_PAGES
 
 
-<<<<<<< HEAD
-def below(depth, count, work=blocks):
-    """work(count) as the innermost of `depth` frames: a thread has no others than its own."""
-=======
 @functools.lru_cache
 def stranger():
     library = ctypes.CDLL(os.path.join(os.path.dirname(os.path.abspath(__file__)), "stranger.so"))
@@ -177,13 +173,12 @@ def stranger():
     return library.stranger_blocks
 
 
-def below(depth, count):
-    """blocks(count) as the innermost of `depth` frames: a thread has no others than its own."""
+def below(depth, count, work=blocks):
+    """work(count) as the innermost of `depth` frames: a thread has no others than its own."""
     if not depth:
         if stranger()(count, 3000):
             raise OSError("no thread")
         return
->>>>>>> d50e61a (bench: what is left without unwinding is measured, not reckoned)
     done = _thread.allocate_lock()
     done.acquire()
     leaf = functools.partial(work, count, done.release)
