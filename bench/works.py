@@ -6,8 +6,8 @@ wall time that COUNT rounds of that work took. `mix SECONDS` does several in tur
 `deep DEPTH SECONDS` and `sweep DEPTH SECONDS` burn CPU below DEPTH frames of as many functions,
 `gaps DEPTH SECONDS` tells how long the thread did not run, piece by piece. `under TRACER NAME COUNT`
 does the work under a profiler inside this process, `traced TRACER NAME COUNT TIMES` under one
-that looks at memory. `below DEPTH COUNT` allocates blocks in a thread of exactly DEPTH frames, below 0
-in one that is none of Python's, by bench/stranger.c as a library beside this file.
+that looks at memory. `below DEPTH COUNT` allocates blocks in a thread of exactly DEPTH frames; below
+0 in one that is none of Python's, by bench/stranger.c as a library beside this file.
 """
 import _thread
 import ctypes

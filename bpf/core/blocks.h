@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The blocks that are alive, by address. Most live shortly, so each address has a slot in an array, where
- * putting a block in and taking it out is one atomic instruction each; who finds its slot taken goes into
- * a hash map, which takes ten times as long and has room for millions.
+ * The blocks that are alive, by address. Most live shortly, so each address has a slot in an array,
+ * where putting a block in or taking it out is one atomic instruction; who finds its slot taken
+ * goes into a hash map, which takes ten times as long and has room for millions.
  *
  * Nobody waits for anybody: a slot's word says whose it is, and who changes it owns the slot until
  * it is set anew. Whatever happens to one address happens in turn, since a block is put in before
@@ -43,7 +43,7 @@ static __always_inline struct memory_slot *memory_slot_of(const struct memory_bl
 	return bpf_map_lookup_elem(&memory_slots, &index);
 }
 
-/* Everything written to the slot is there before the word says so: x86 keeps the order of stores. */
+/* What is written to the slot is there before the word says so: x86 keeps stores in order. */
 static __always_inline void memory_slot_set(struct memory_slot *slot, __u64 word)
 {
 	asm volatile("" ::: "memory");

@@ -164,20 +164,24 @@ static __always_inline __u32 memory_stack_id_memo(const struct python_target *ta
 	return id;
 }
 
-/* Sends `record`, whose own fields are filled. What is lost is counted as such. */
-static __always_inline long memory_send(struct record_memory *record, __u64 time_ns, __u32 serial)
+/* Sends `record`. What is lost is counted as such. */
+static __always_inline long memory_emit(struct record_memory *record)
 {
-	long error;
-	bool wakes;
-
-	header_fill(&record->header, RECORD_MEMORY, time_ns, serial);
 	/* How full the ring is, is asked now and then only. */
-	wakes = !(time_ns >> 4 & 15) && ring_is_filling();
-	error = bpf_ringbuf_output(&records, record, sizeof(*record),
-				   wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bool wakes = !(record->header.time_ns >> 4 & 15) && ring_is_filling();
+	long error = bpf_ringbuf_output(&records, record, sizeof(*record),
+					wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+
 	if (error)
 		drop(DROP_MEMORY_EVENTS);
 	return error;
+}
+
+/* The same; its own fields are filled. */
+static __always_inline long memory_send(struct record_memory *record, __u64 time_ns, __u32 serial)
+{
+	header_fill(&record->header, RECORD_MEMORY, time_ns, serial);
+	return memory_emit(record);
 }
 
 #endif

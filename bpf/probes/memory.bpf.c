@@ -22,6 +22,7 @@ enum {
 	MEMORY_PENDING = 4, /* calls in progress of one thread; a power of two */
 	ACCOUNT_SHIFT = 5,  /* of so many hits one is measured, as a power of two */
 	ACCOUNT_FACTOR = 0x9e3779b1,
+	MEMORY_NO_DISTANCE = 0xffffffff, /* another thread's, or it is not known */
 };
 
 /* The most that struct memory_block can tell; what is larger, 4 TiB that nobody ever has, counts as this. */
@@ -51,6 +52,7 @@ struct memory_task {
 	__u32 generation;   /* targets_generation while which `target` holds; 0: it never did */
 	__u32 depth;
 	__u32 ordinal;
+	__u64 pid_tid;		     /* as long as `target` holds */
 	struct python_target target; /* its process */
 	struct memory_pending pending[MEMORY_PENDING];
 	struct memory_memo memo[MEMORY_MEMO_SLOTS];
@@ -92,8 +94,22 @@ static __always_inline const struct python_target *memory_target(struct memory_t
 	if (!target || !(target->flags & PYTHON_TARGET_MEMORY))
 		return NULL;
 	task->target = *target;
+	task->pid_tid = bpf_get_current_pid_tgid(); /* an exec may change that, too */
 	task->generation = generation;
 	return &task->target;
+}
+
+/* As memory_send(), of the current thread. */
+static __always_inline long memory_tell(const struct memory_task *task,
+					struct record_memory *record, __u64 time_ns)
+{
+	record->header.time_ns = time_ns;
+	record->header.pid = task->pid_tid >> 32;
+	record->header.tid = (__u32)task->pid_tid;
+	record->header.serial = task->target.serial;
+	record->header.kind = RECORD_MEMORY;
+	record->header.cpu = bpf_get_smp_processor_id();
+	return memory_emit(record);
 }
 
 /* Counts a hit. The time by the clock where this one is measured, for many; else 0. */
@@ -217,24 +233,29 @@ static __always_inline bool memory_is_sampled(struct memory_task *task, __u64 si
 
 /* ---- blocks ---- */
 
-static __always_inline void memory_free_send(const struct memory_block *block, __u64 address,
-					     __u64 time_ns, const struct memory_task *task,
-					     __u32 serial, __u32 resized)
+static __always_inline __u32 memory_distance(const struct memory_task *task,
+					     const struct memory_block *block)
+{
+	__u32 tid = block->size_tid & ((1 << MEMORY_TID_BITS) - 1);
+
+	return (__u32)task->pid_tid == tid ? task->ordinal - block->ordinal : MEMORY_NO_DISTANCE;
+}
+
+static __always_inline void memory_free_send(const struct memory_task *task,
+					     const struct memory_block *block, __u64 address,
+					     __u64 time_ns, __u32 distance, __u32 resized)
 {
 	struct record_memory record = {
 		.size = memory_block_size(block),
 		.address = address,
 		.born_ns = block->born_ns,
 		.stack_id = block->stack_id,
-		.distance = 0xffffffff,
+		.distance = distance,
 		.kind = MEMORY_FREED,
 		.resized = resized,
 	};
-	__u64 tid = (__u32)bpf_get_current_pid_tgid();
 
-	if (task && tid == (block->size_tid & ((1 << MEMORY_TID_BITS) - 1)))
-		record.distance = task->ordinal - block->ordinal;
-	memory_send(&record, time_ns, serial);
+	memory_tell(task, &record, time_ns);
 }
 
 static __always_inline void memory_unknown_count(void)
@@ -266,7 +287,8 @@ static __always_inline void memory_freed(struct pt_regs *ctx, const struct memor
 	if (!key.address || memory_is_pending(task, key.address, ctx->sp, serial))
 		return;
 	if (memory_take(&key, &block))
-		memory_free_send(&block, key.address, bpf_ktime_get_ns(), task, serial, 0);
+		memory_free_send(task, &block, key.address, bpf_ktime_get_ns(),
+				 memory_distance(task, &block), 0);
 	else if (probe->first_argument || task->object_freed != key.address)
 		memory_unknown_count();
 	/* CPython's allocator gives a large block back to the C library: no second, unknown one. */
@@ -305,15 +327,15 @@ static __always_inline void memory_allocated(struct memory_task *task,
 
 	if (record.size > MEMORY_SIZE_MAX)
 		record.size = MEMORY_SIZE_MAX;
-	block.size_tid = record.size << MEMORY_TID_BITS | (__u32)bpf_get_current_pid_tgid();
+	block.size_tid = record.size << MEMORY_TID_BITS | (__u32)task->pid_tid;
 	block.stack_id = memory_stack_here(target, task);
 	record.stack_id = block.stack_id;
 	/* One whose end was not seen: freed by a way we do not know, or while nobody looked. */
 	if (memory_may_hold(&key) && memory_take(&key, &stale))
-		memory_free_send(&stale, address, time_ns, NULL, target->serial, 0);
+		memory_free_send(task, &stale, address, time_ns, MEMORY_NO_DISTANCE, 0);
 	if (memory_keep(&key, &block))
 		drop(DROP_MEMORY_TABLE_FULL);
-	else if (memory_send(&record, time_ns, target->serial))
+	else if (memory_tell(task, &record, time_ns))
 		memory_take(&key, &stale);
 }
 
@@ -449,7 +471,7 @@ static __always_inline bool memory_begin(struct pt_regs *ctx, const struct memor
 }
 
 static __always_inline void memory_unmapped(struct pt_regs *ctx, const struct memory_probe *probe,
-					    __u64 time_ns, __u32 serial)
+					    const struct memory_task *task, __u64 time_ns)
 {
 	struct record_memory record = {
 		.address = argument(ctx, probe, 0),
@@ -457,7 +479,7 @@ static __always_inline void memory_unmapped(struct pt_regs *ctx, const struct me
 		.kind = MEMORY_UNMAPPED,
 	};
 
-	memory_send(&record, time_ns, serial);
+	memory_tell(task, &record, time_ns);
 }
 
 /* The result is there. */
@@ -472,7 +494,7 @@ static __always_inline void memory_mapped(struct memory_task *task,
 	if (pending->call == MEMORY_MREMAP) {
 		record.address = pending->address;
 		record.size = pending->old_size;
-		memory_send(&record, time_ns, target->serial);
+		memory_tell(task, &record, time_ns);
 	}
 	record.kind = MEMORY_MAPPED;
 	record.address = address;
@@ -485,11 +507,11 @@ static __always_inline void memory_mapped(struct memory_task *task,
 		record.kind = MEMORY_UNMAPPED;
 		record.size = -pending->size;
 		record.address = address - record.size;
-		memory_send(&record, time_ns, target->serial);
+		memory_tell(task, &record, time_ns);
 		return;
 	}
 	record.stack_id = memory_stack_here(target, task);
-	memory_send(&record, time_ns, target->serial);
+	memory_tell(task, &record, time_ns);
 }
 
 static __always_inline void memory_failed(struct memory_task *task,
@@ -499,7 +521,7 @@ static __always_inline void memory_failed(struct memory_task *task,
 	struct record_memory record = { .size = pending->size, .kind = MEMORY_FAILED };
 
 	record.stack_id = memory_stack_here(target, task);
-	memory_send(&record, time_ns, target->serial);
+	memory_tell(task, &record, time_ns);
 }
 
 /* A realloc: what became of the block that was given. */
@@ -516,7 +538,7 @@ static __always_inline void memory_old_end(struct memory_task *task,
 			drop(DROP_MEMORY_TABLE_FULL);
 		return;
 	}
-	memory_free_send(&old, pending->address, time_ns, task, serial,
+	memory_free_send(task, &old, pending->address, time_ns, memory_distance(task, &old),
 			 result && pending->recorded);
 }
 
@@ -552,7 +574,7 @@ static __always_inline bool memory_called(struct pt_regs *ctx, const struct memo
 	if (probe->call != MEMORY_MUNMAP)
 		return memory_begin(ctx, probe, index, task, serial);
 	if (!task->depth)
-		memory_unmapped(ctx, probe, bpf_ktime_get_ns(), serial);
+		memory_unmapped(ctx, probe, task, bpf_ktime_get_ns());
 	return false;
 }
 

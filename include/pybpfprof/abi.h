@@ -482,7 +482,7 @@ struct memory_slot {
 };
 ABI_ASSERT_SIZE(struct memory_slot, 8 + 24 + 8);
 
-/* Done twice it gives the address back. What is below an address's 48 bits is never as small as a state. */
+/* Done twice it gives the address back; of a block it is never as small as a state. */
 static inline __u64 memory_slot_word(const struct memory_block_key *key)
 {
 	return key->address ^ (__u64)(key->serial ^ key->serial >> 16) << 48;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a block costs under --mode memory, beside the floor: empty programs on the very same places
-of the same process. By how deep the Python stack is, and in a thread that has none: so unwinding can
-be told from the rest."""
+of the same process. By how deep the Python stack is, and in a thread that has none: so unwinding
+can be told from the rest."""
 import glob
 import os
 import shutil
@@ -9,8 +9,8 @@ import statistics
 import subprocess
 
 from calls import Floor, took
-from lab import (PATIENCE_S, ROOT, WORKLOADS, Failure, Profiler, Target, log, median_between, prose, spread,
-                 table_head)
+from lab import (PATIENCE_S, ROOT, WORKLOADS, Failure, Profiler, Target, log, median_between,
+                 prose, spread, table_head)
 
 NOBODYS = 0  # a thread that Python knows nothing of: there is nothing to unwind
 DEPTHS = (1, 10, 25)
@@ -109,9 +109,10 @@ class Depths:
 
     def rows(self, name):
         for depth in (NOBODYS, *DEPTHS):
+            kinds = ("plain", "floor", *(mode for mode, _ in MODES))
             yield "| %s | %s | %s | %s |" % (
-                name, depth or "none of Python's", " | ".join(spread(self.found[kind, depth], "%.0f") for kind in
-                                        ("plain", "floor", *(mode for mode, _ in MODES))),
+                name, depth or "none of Python's",
+                " | ".join(spread(self.found[kind, depth], "%.0f") for kind in kinds),
                 "%.2f" % (self.median("all", depth) / self.median("floor", depth)))
 
 
@@ -136,10 +137,10 @@ def measure(bench):
     bench.judge("a block allocated and freed, all %d rounds" % len(rest),
                 "<= %.2f x the floor, and the unwinding" % FLOOR_LIMIT,
                 "%s, the median is in %.2f - %.2f" % (spread(rest, "%.2f"), low, high), kept)
-    return [*prose("""A block of 3000 bytes, allocated and at once freed: two calls of the allocator,
-        three traps (the allocation, its return, the free). By `bytes(3000)` in a thread of so many
-        Python frames; and by a C library in a thread that Python knows nothing of, where there is
-        no stack to unwind. *The floor*: the same places of the same process with an empty BPF
+    return [*prose("""A block of 3000 bytes, allocated and at once freed: two calls of the
+        allocator, three traps (the allocation, its return, the free). By `bytes(3000)` in a thread
+        of so many Python frames; and by a C library in a thread that Python knows nothing of, where
+        there is no stack to unwind. *The floor*: the same places of the same process with an empty BPF
         program. `--min-size 4k` records none of them, `--sample 512k` one in about 170: on Linux
         6.13 and newer the return of one that is not recorded costs no trap, so these can be cheaper
         than the floor. CPU time of the target, the median of three pieces of %d ms (without

@@ -62,6 +62,13 @@ class MemoryCasesTest(memory.MemoryTest):
         by_pid = {p["pid"]: p for p in found.memory["processes"]}
         self.assertEqual(len(by_pid), 2)
 
+    def test_very_many_blocks(self):
+        found = self.command(live.host_python(), "many", options=("--max-overhead", "none"))
+        for mark, made, alive in (("many", 200000, 100000), ("again", 50000, 50000),
+                                  ("between", 20000, 0)):
+            sums = found.marked(CASES, mark)
+            self.assertEqual((sums["allocations"], sums["live_blocks"]), (made, alive), mark)
+
     def test_an_exec_of_another_python(self):
         found = self.command(live.host_python(), "execs")
         self.assertEqual(self.blocks(found, "in another", "live_blocks"), 30)

@@ -157,6 +157,19 @@ def signals():
     os._exit(0)
 
 
+def many():
+    """More blocks than have a place of their own in the kernel, and others where some were."""
+    kept = [None] * 200000
+    for i in range(len(kept)):
+        kept[i] = bytes(600)  # many
+    kept[::2] = [None] * 100000
+    for i in range(0, 100000, 2):
+        kept[i] = bytes(600)  # again
+    for _ in range(20000):
+        bytes(600)  # between
+    os._exit(0)
+
+
 def execs():
     subprocess.run([sys.executable, "-B", __file__, "sleeper"], check=True)
     os._exit(0)
@@ -169,7 +182,7 @@ def sleeper():
 
 
 CASES = {function.__name__: function
-         for function in (fast, fork, threads, grow, native, mappings, temporary, leak, signals, execs,
-                          sleeper)}
+         for function in (fast, fork, threads, grow, native, mappings, temporary, leak, signals, many,
+                          execs, sleeper)}
 signal.alarm(known.LIFE_S)
 CASES[sys.argv[1]](*sys.argv[2:])
