@@ -41,6 +41,7 @@ enum {
 	CALLS_LAST_MS = 120, /* until a busy thread's last calls are sent, and a bit */
 	DRAIN_RING_BYTES = 1 << 20,
 	END_DRAIN_MS = 10,
+	GC_TRAP_NS = 1000, /* beside the collector's own work not worth measuring: docs/gc.md */
 	END_DRAINS_MAX = 10,
 	END_BACKLOG_NS = 500000000, /* for what a target goes on making while we end */
 	CPUS_PERIOD_NS = 1000000000,
@@ -110,7 +111,7 @@ static uint32_t blocks_max_default(void)
 /* Modes whose probes have a limit to what they cost. */
 static bool is_limited(const struct session *session)
 {
-	return session->calling || session->allocating || session->living;
+	return session->calling || session->allocating || session->living || session->collecting;
 }
 
 static bool is_memory(const struct config *config)
@@ -223,6 +224,15 @@ static int living_make(struct session *session)
 	return session->living ? 0 : -ENOMEM;
 }
 
+static int collecting_make(struct session *session)
+{
+	session->hit_cost.enter_ns = session->hit_cost.leave_ns = GC_TRAP_NS;
+	session->overhead.programs_measured = true;
+	session->collecting =
+		collecting_new(session->config, session->capture, session->watch, session->profile);
+	return session->collecting ? 0 : -ENOMEM;
+}
+
 static int parts_make(struct session *session)
 {
 	const struct config *config = session->config;
@@ -249,11 +259,8 @@ static int parts_make(struct session *session)
 		return allocating_make(session);
 	if (is_lifetime(config))
 		return living_make(session);
-	if (is_gc(config)) {
-		session->collecting =
-			collecting_new(config, session->capture, session->watch, session->profile);
-		return session->collecting ? 0 : -ENOMEM;
-	}
+	if (is_gc(config))
+		return collecting_make(session);
 	session->profile->period_ns = 1000000000ull / config->rate_hz;
 	session->profile->estimate = true;
 	session->sampling = sampling_new(session->watch, session->profile, config->native);
@@ -408,6 +415,7 @@ static void live_show(struct session *session, uint64_t now_ns)
 	if (session->collecting) {
 		counts.exact = true;
 		counts.samples = collecting_event_count(session->collecting);
+		counts.target_cost_ns = session->target_read.cost_ns;
 	}
 	live_update(&session->live, &counts);
 }

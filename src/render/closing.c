@@ -250,6 +250,9 @@ static void closing_append_early_end(struct buffer *out, const struct profile *p
 		buffer_string(out, "; what was seen until then is in the numbers, but what was "
 				   "alive then may have ended since; --max-overhead none lifts "
 				   "the limit\n");
+	else if (profile->collections)
+		buffer_string(out, "; what was seen until then is exact, --max-overhead none lifts "
+				   "the limit\n");
 	else
 		buffer_string(out,
 			      "\n      what was seen until then is exact; to see more: --duty "
@@ -261,8 +264,9 @@ void closing_append_cost(struct buffer *out, const struct profile *profile,
 			 const struct render_options *options)
 {
 	uint64_t partial = profile_partial_total(profile);
-	bool estimated = (profile->calls || profile->memory || profile->lifetimes) &&
-			 profile->cost.target_ns;
+	bool estimated =
+		(profile->calls || profile->memory || profile->lifetimes || profile->collections) &&
+		profile->cost.target_ns;
 
 	/* Of probes only their hits are counted: what one costs was measured beforehand. */
 	buffer_string(out, estimated ? "cost: about " : "cost: ");

@@ -117,9 +117,4 @@ void closing_append_gc_notes(struct buffer *out, const struct profile *profile)
 			      "note: CPython 3.14.0 to 3.14.4 collects by increments: \"young\" "
 			      "are new objects, an \"increment\" is those and a part of the old "
 			      "ones, \"full\" is all\n");
-	if (profile->cost.hits) {
-		buffer_string(out, "note: the cost is that of our programs; ");
-		memory_append_counted(out, profile->cost.hits, "trap");
-		buffer_string(out, " to them, about a microsecond each, come on top\n");
-	}
 }

@@ -126,7 +126,7 @@ class GcCountsTest(GcTest):
 
     @for_each(live.pythons)
     def test_often(self, python):
-        gc, told, _ = self.watch(python, "often")
+        gc, told, _ = self.watch(python, "often", "--max-overhead", "none")
         self.assert_counts(gc, told["grown"])
         self.assertEqual(len(self.at_mark(gc, "often")), 4000)
 

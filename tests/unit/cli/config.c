@@ -124,6 +124,8 @@ static void append_settings(struct buffer *out, const struct config *config)
 		if (config->lifetime_sort != (enum lifetime_sort)config->lifetime_view)
 			buffer_printf(out, " lifetime_sort=%d", config->lifetime_sort);
 	}
+	if (config->gc_sort != GC_SORT_PAUSE)
+		buffer_printf(out, " gc_sort=%d", config->gc_sort);
 	if (config->action == CONFIG_RUN && config->sample_one_in != 1)
 		buffer_printf(out, " one_in=%llu", (unsigned long long)config->sample_one_in);
 	for (size_t i = 0; i < config->type_count; i++)
@@ -244,6 +246,9 @@ static const struct {
 	  "profile all mode=memory leaks show=live memory_sort=growth" },
 	{ "-a --mode memory --leaks --show peak",
 	  "profile all mode=memory leaks! memory_sort=growth" },
+	{ "-a --mode gc", "profile all mode=gc by=3" },
+	{ "-a --mode gc --by function --sort max", "profile all mode=gc gc_sort=2" },
+	{ "-a --mode gc --sort collections", "profile all mode=gc gc_sort=1 by=3" },
 	{ "-a --mode lifetime", "profile all mode=lifetime view=0" },
 	{ "-a --mode lifetime --show age", "profile all mode=lifetime view=3" },
 	{ "-a --show live --mode lifetime", "profile all mode=lifetime view=1" },
@@ -381,6 +386,11 @@ static const struct {
 	{ "-a --mode lifetime,cpu",
 	  "modes cpu and lifetime cannot be combined in one run yet: give --mode lifetime alone" },
 	{ "-a --mode lifetime,memory", "modes memory and lifetime cannot be combined" },
+	{ "-a --mode gc,memory", "modes memory and gc cannot be combined" },
+	{ "-a --mode gc -r 99", "--rate means nothing with --mode gc: every collection is seen" },
+	{ "-a --mode gc -k", "--kernel means nothing with --mode gc: " },
+	{ "-a --mode gc --leaks", "--leaks is for --mode memory" },
+	{ "-a --mode gc --sort self", "unknown --sort column 'self'" },
 	{ "-a --mode lifetime -r 99", "--rate means nothing with --mode lifetime: no clock" },
 	{ "-a --mode lifetime -k", "--kernel means nothing with --mode lifetime: " },
 	{ "-a --mode lifetime -n", "--native means nothing with --mode lifetime: " },
@@ -500,7 +510,7 @@ Test(config, names_what_is_promised_but_not_built)
 {
 	static const char *const commands[] = { "report x",  "diff a b", "top",
 						"dump -p 1", "agent",	 "case t.py" };
-	static const char *const modes[] = { "wall", "gc", "gil", "trace" };
+	static const char *const modes[] = { "wall", "gil", "trace" };
 	struct parsed parsed;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -516,7 +526,7 @@ Test(config, names_what_is_promised_but_not_built)
 		snprintf(line, sizeof(line), "-a --mode cpu,%s", modes[i]);
 		snprintf(expected, sizeof(expected),
 			 "mode '%s' is not built yet in this version; built: cpu, line, time, "
-			 "callgraph, memory, lifetime",
+			 "callgraph, memory, lifetime, gc",
 			 modes[i]);
 		parse_line(&parsed, line, &quiet_host);
 		cr_expect_eq(parsed.err, -EINVAL);
