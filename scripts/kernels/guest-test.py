@@ -27,27 +27,51 @@ sys.path.insert(0, LIVE)
 
 import calls  # noqa: E402
 import live  # noqa: E402
+import memory  # noqa: E402
 from live import for_each, marked_lines  # noqa: E402
 
 RATE_HZ = 99
 KERNEL_MIN = (5, 15)
 # Where a kernel can differ: programs and maps, clock interrupts, uprobes, reading memory, stacks of
-# all three kinds, the life of processes, namespaces, rights. Pythons differ in user space, so three
-# stand for all: one before frames were structs, one with a _PyCFrame, one with _Py_DebugOffsets.
+# all three kinds, the life of processes, what they map and touch, namespaces, rights. Pythons differ
+# in user space, so three stand for all: one before frames were structs, one with a _PyCFrame, one
+# with _Py_DebugOffsets.
 LIVE_TESTS = """
+    test_a_child_has_what_it_touches_itself
+    test_a_target_that_is_killed
     test_all
+    test_an_exec_of_another_python
+    test_an_oom_kill_by_the_page
+    test_counts_and_sizes__bullseye_3_9
+    test_counts_and_sizes__forky_3_15
+    test_counts_and_sizes__host_3_11
+    test_every_function_of_the_c_library__bullseye_3_9
+    test_every_function_of_the_c_library__forky_3_15
+    test_every_function_of_the_c_library__host_3_11
+    test_every_object_by_plain_malloc__forky_3_15
+    test_forged_frames_and_names__forky_3_15
     test_fork_in_the_middle_of_calls__bullseye_3_9
     test_fork_in_the_middle_of_calls__forky_3_15
-    test_forged_frames_and_names__forky_3_15
+    test_freeze_by_its_cgroup
     test_killed_command
+    test_large_blocks_equal_tracemalloc__bullseye_3_9
+    test_large_blocks_equal_tracemalloc__host_3_11
+    test_lines_that_touch_memory__bullseye_3_9
+    test_lines_that_touch_memory__forky_3_15
+    test_lines_that_touch_memory__host_3_11
+    test_mappings_are_told_apart
     test_not_root
     test_other_mount_namespace__bullseye_3_9
     test_other_pid_namespace
     test_recursion_300_keeps_the_innermost__forky_3_15
+    test_samples_estimate
     test_shapes_in_one_thread__bullseye_3_9
     test_shapes_in_one_thread__host_3_11
     test_target_killed_ends_the_run
+    test_temporaries
     test_threads_are_told_apart
+    test_threads_that_free_each_others_blocks
+    test_what_processes_share_is_counted_once
     test_window_in_a_running_process__host_3_11
 """.split()
 PYTHON_MINORS = (9, 11, 15)
@@ -59,6 +83,47 @@ def kernel_version():
 
 def guest_pythons():
     return [p for p in live.one_python_per_version() if p.minor in PYTHON_MINORS]
+
+
+class GuestLoadTest(live.LiveTest):
+    """Every program, as every option makes it, before the verifier of this kernel."""
+    timeout_s = 600
+    WITHOUT_NATIVE = ("time", "callgraph", "lifetime")
+    OPTIONS = (["cpu", "-k"], ["memory", "--rss"], ["memory", "--allocator", "object"],
+               ["memory", "--sample", "100k"], ["memory", "--min-size", "600"])
+
+    def modes(self):
+        """All that are built: a new one is loaded here without being named here."""
+        run = self.run_pybpfprof("--mode", "nothing", "-p", os.getpid(), returncode=2)
+        modes = re.search(r"known: (.*)", run.stderr).group(1).split(", ")
+        self.assertIn("cpu", modes)
+        return modes
+
+    def load(self, mode, *options):
+        """With an idle target of its own: none of them lives for long."""
+        target = self.start(live.host_python(), "memory_known.py", "watched", os.devnull)
+        whom = [] if "-a" in options else ["-p", target.pid]
+        started_s = time.monotonic()
+        with self.subTest(mode=mode, options=options):
+            run = self.run_pybpfprof("--mode", mode, *whom, *options, "-d", "0.5", "-f", "json",
+                                     "-vv", returncode=None)
+            # The verifier's last words, when it had something against us.
+            said = "\n".join(line[:200] for line in run.stderr.splitlines()[-12:])
+            self.assertEqual(run.returncode, 0, said)
+            self.assertEqual(run.json["lost"]["total"], 0, run.json["lost"])
+        # A test of many says nothing for minutes, and what takes long is worth knowing.
+        print("     %-40s %6.1f s" % (" ".join((mode, *options)), time.monotonic() - started_s),
+              flush=True)
+        target.close()
+
+    def test_every_program_loads(self):
+        for mode, *options in [[mode] for mode in self.modes()] + list(self.OPTIONS):
+            self.load(mode, *options)
+
+    def test_every_program_loads_for_all_processes_and_native_frames(self):
+        for mode in self.modes():
+            self.load(mode, "-a", *([] if mode in self.WITHOUT_NATIVE else ["-n"]))
+        self.load("memory", "-a", "-n", "--rss")
 
 
 class GuestTest(live.LiveTest):
@@ -317,6 +382,46 @@ class GuestCallsTest(calls.CallsTest):
         self.assertIn("CONFIG_UPROBE_EVENTS", told["fix"])
 
 
+class GuestMemoryTest(memory.MemoryTest):
+    """What the live tests ask of Pythons that guests do not have, or of a machine that is quick."""
+    timeout_s = 150
+
+    def test_objects_of_a_debug_build(self):
+        """Its allocator adds marks to each block: counts are tracemalloc's, sizes are not."""
+        [python] = [p for p in live.pythons() if p.name.endswith("d")]
+        truth = self.truth_of(python)
+        found = self.watch_known(python, "--allocator", "object")
+        for mark in ("kept blocks", "small", "numbers", "dict", "deep blocks", "thread blocks"):
+            [line] = live.marked_lines("memory_known.py", mark)
+            self.assertGreater(truth[line][1], 0)
+            self.assertEqual(found.line("memory_known.py", line)["live_blocks"], truth[line][1],
+                             mark)
+
+    def test_a_fork_between_malloc_and_free(self):
+        script = os.path.join(HERE, "memory_fork.py")
+        run = self.run_pybpfprof("--mode", "memory", "--rss", "-f", "json", "--",
+                                 *live.host_python().command("-B", script))
+        found = self.memory_of(run)
+        inherited = found.marked(script, "inherited")
+        self.assertEqual((inherited["allocations"], inherited["frees"]), (50, 0),
+                         "what the child frees is its own copy")
+        self.assertEqual(found.marked(script, "in child")["live_blocks"], 40)
+        self.assertEqual(found.marked(script, "in parent")["live_blocks"], 10)
+        self.assertGreaterEqual(found.memory["unknown_frees"], 25)
+        self.assertEqual(len(found.memory["processes"]), 2)
+
+    def test_a_heap_that_is_stopped(self):
+        target = self.start(live.host_python(), "heap_known.py")
+        report = self.run_pybpfprof("heap", "-p", target.pid, "-f", "json", "--freeze",
+                                    "10000").json
+        self.assertTrue(report["frozen"]["whole"])
+        tracked = target.facts["tracked"]
+        self.assertEqual({"%s.%s" % (row["module"], row["name"]): row["tracked"]
+                          for row in report["types"] if row["tracked"]},
+                         {name: count for name, (count, _) in tracked.items()})
+        target.finish(self)
+
+
 class OldKernelTest(live.LiveTest):
     def test_profile_is_refused(self):
         target = self.start(live.host_python(), "split.py")
@@ -338,6 +443,9 @@ class OldKernelTest(live.LiveTest):
         rows = {row["pid"]: row for row in self.run_pybpfprof("list", "-f", "json").json}
         target.finish(self)
         self.assertEqual(rows[target.pid]["version"], target.python.version)
+
+
+OWN_TESTS = (GuestLoadTest, GuestTest, GuestCallsTest, GuestMemoryTest)
 
 
 def refuse_without_btf(test):
@@ -367,14 +475,14 @@ def is_chosen(test, words):
         return False
     if words:
         return any(word in test.id() for word in words)
-    return isinstance(test, (GuestTest, GuestCallsTest)) or name in LIVE_TESTS
+    return isinstance(test, OWN_TESTS) or name in LIVE_TESTS
 
 
 def chosen_tests(runner):
     loader = unittest.defaultTestLoader
     if kernel_version() < KERNEL_MIN:
         return list(runner.flatten(loader.loadTestsFromTestCase(OldKernelTest)))
-    own = [loader.loadTestsFromTestCase(case) for case in (GuestTest, GuestCallsTest)]
+    own = [loader.loadTestsFromTestCase(case) for case in OWN_TESTS]
     words = os.environ.get("GUEST_TESTS", "").replace(",", " ").split()
     return [test for suite in (*own, loader.discover(LIVE, "test_*.py", LIVE))
             for test in runner.flatten(suite) if is_chosen(test, words)]
