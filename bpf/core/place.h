@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Where a thread is, when that alone is asked for and often: the innermost frame's code object and instruction
- * lead to the number of the stack that was walked when the thread was there before. Three or four short
+ * lead to the number of the stack that was walked when the thread was there before. Two or three short
  * reads, where a walk makes several long ones.
  *
  * Only for probes that the interpreter comes to by a call: there the thread's state names the frame that
@@ -31,6 +31,8 @@ struct place_memo {
 	struct place places[PLACE_SLOTS];
 	struct memory_memo stacks[MEMORY_MEMO_SLOTS];
 	char frame[PLACE_FRAME_BYTES];
+	struct thread_state thread;
+	__u64 fsbase; /* the thread that thread.address was the state of */
 };
 
 static __always_inline __u64 place_word(const struct place_memo *memo, __u32 offset)
@@ -38,28 +40,50 @@ static __always_inline __u64 place_word(const struct place_memo *memo, __u32 off
 	return *(const __u64 *)(memo->frame + (offset & (PLACE_FRAME_BYTES - 8)));
 }
 
+/*
+ * The innermost frame, where the thread's state is still the one it was. A state that has been freed since
+ * runs no frame, and what is put in its place has not this thread's number where a state has it.
+ */
+static __always_inline __u64 place_innermost(const struct python_target *target,
+					     struct place_memo *memo)
+{
+	const struct python_layout *layout = &target->layout;
+	__u64 fsbase = task_fsbase(), address, frame;
+
+	if (memo->fsbase != fsbase ||
+	    !thread_state_read(target, &memo->thread, memo->thread.address, fsbase)) {
+		memo->fsbase = 0;
+		address = thread_state_chain(target, fsbase);
+		if (!address || !thread_state_read(target, &memo->thread, address, fsbase))
+			return 0;
+		memo->thread.address = address;
+		memo->fsbase = fsbase;
+	}
+	frame = thread_field(&memo->thread, layout->tstate_frame);
+	if (frame && layout->cframe_current_frame != ABI_NO_OFFSET &&
+	    read_user(&frame, 8, frame + layout->cframe_current_frame))
+		return 0;
+	return frame;
+}
+
 /* The innermost frame of the current thread, read into memo->frame. 0: it cannot be had so. */
 static __always_inline __u64 place_frame(const struct python_target *target,
 					 struct place_memo *memo)
 {
 	const struct python_layout *layout = &target->layout;
-	__u64 address, frame = 0;
+	__u64 frame = target->locator.steps ? place_innermost(target, memo) : 0;
 
-	if (!target->locator.steps)
+	if (!frame || read_user(memo->frame, WALK_FRAME_BYTES, frame)) {
+		memo->fsbase = 0;
 		return 0;
-	address = thread_state_chain(target, task_fsbase());
-	if (!address || read_user(&frame, 8, address + layout->tstate_frame) || !frame)
-		return 0;
-	if (layout->cframe_current_frame != ABI_NO_OFFSET &&
-	    read_user(&frame, 8, frame + layout->cframe_current_frame))
-		return 0;
-	if (!frame || read_user(memo->frame, WALK_FRAME_BYTES, frame))
-		return 0;
+	}
 	/* Not a Python frame, but what stands between C and Python. */
 	if (layout->frame_owner != ABI_NO_OFFSET &&
 	    (__u8)memo->frame[layout->frame_owner & (PLACE_FRAME_BYTES - 1)] >=
-		    layout->owner_sentinel)
+		    layout->owner_sentinel) {
+		memo->fsbase = 0;
 		return 0;
+	}
 	return frame;
 }
 

@@ -352,7 +352,8 @@ static __always_inline bool stack_walk(const struct python_target *target,
 	if (!scratch->thread.address)
 		return false;
 	scratch->status = scratch->thread.error;
-	scratch->unproven = scratch->thread.has_outer;
+	/* Who asks for the innermost alone comes by a call of the interpreter's: nothing is half done. */
+	scratch->unproven = scratch->thread.has_outer && stack_frames_max > 1;
 	walk_start(&scratch->walk, scratch->thread.frame);
 	if (scratch->status && scratch->thread.cframe && stack_recover(target, scratch))
 		return true;

@@ -26,8 +26,19 @@ enum {
 	OBJECT_TYPE = 8,
 	OBJECT_SIZE = 16, /* ob_size */
 	ITEMS_MAX = 1 << 28,
-	LIFETIME_ACCOUNT_HITS = 32, /* a power of two */
-	LIFETIME_PENDING = 4,	    /* calls in progress of one thread; a power of two */
+	LIFETIME_PENDING = 4,  /* calls in progress of one thread; a power of two */
+	LIFETIME_CLASSES = 16, /* that a thread remembers; a power of two */
+	ACCOUNT_SHIFT = 5,     /* of so many hits one is measured, as a power of two */
+	ACCOUNT_FACTOR = 0x9e3779b1,
+};
+
+/* What a thread remembers of a class. */
+struct lifetime_class_memo {
+	__u64 type;
+	__u64 ends; /* lifetime_class_ends while which it holds */
+	struct lifetime_class_value class;
+	__u32 serial; /* 0: nothing is remembered */
+	__u32 reserved;
 };
 
 /* A call that is to hand out an instance and has not come back yet. */
@@ -41,7 +52,9 @@ struct lifetime_pending {
 
 struct lifetime_task {
 	__u32 depth;
-	__u32 reserved;
+	__u32 generation; /* targets_generation while which `target` holds; 0: it never did */
+	struct python_target target; /* its process */
+	struct lifetime_class_memo classes[LIFETIME_CLASSES];
 	struct lifetime_pending pending[LIFETIME_PENDING];
 	struct place_memo memo;
 };
@@ -78,6 +91,8 @@ struct {
 } lifetime_objects SEC(".maps");
 
 __u32 lifetime_next_class_id;
+/* Classes that have ended, or were changed by user space: what threads remember is then stale. */
+__u64 lifetime_class_ends;
 /* Put into the map in all, and taken out: user space looks when to sweep. */
 __u64 lifetime_kept, lifetime_swept;
 
@@ -135,6 +150,28 @@ lifetime_class(__u64 type, const struct memory_probe *probe, __u64 bias, __u32 s
 	return bpf_map_lookup_elem(&lifetime_classes, &key);
 }
 
+/* The same, with what the thread remembers to ask first. */
+static __always_inline const struct lifetime_class_value *
+lifetime_class_memo(struct lifetime_task *task, __u64 type, const struct memory_probe *probe,
+		    __u64 bias, __u32 serial)
+{
+	struct lifetime_class_memo *memo =
+		&task->classes[(type >> 4 ^ type >> 9) & (LIFETIME_CLASSES - 1)];
+	__u64 ends = *(volatile __u64 *)&lifetime_class_ends;
+	const struct lifetime_class_value *class;
+
+	if (memo->type == type && memo->serial == serial && memo->ends == ends)
+		return &memo->class;
+	class = lifetime_class(type, probe, bias, serial);
+	if (!class)
+		return NULL;
+	memo->type = type;
+	memo->serial = serial;
+	memo->ends = ends;
+	memo->class = *class;
+	return &memo->class;
+}
+
 /* Not inline: its record would leave too little stack for lifetime_class_learn() (before Linux 6.13). */
 static __noinline void lifetime_class_ended(__u64 type, __u32 serial)
 {
@@ -146,6 +183,7 @@ static __noinline void lifetime_class_ended(__u64 type, __u32 serial)
 		return;
 	record.class_id = class->class_id;
 	bpf_map_delete_elem(&lifetime_classes, &key);
+	__sync_fetch_and_add(&lifetime_class_ends, 1);
 	if (!record.class_id)
 		return;
 	header_fill(&record.header, RECORD_CLASS_END, bpf_ktime_get_ns(), serial);
@@ -278,32 +316,45 @@ static __always_inline void lifetime_ended(const struct memory_probe *probe, __u
 
 /* ---- calls ---- */
 
-static __always_inline void lifetime_account(__u64 start_ns)
+/* Counts a hit. The time by the clock where this one is measured, for many; else 0. */
+static __always_inline __u64 lifetime_hit(void)
 {
 	struct kernel_stats *counts = stats_get();
 
 	if (!counts)
-		return;
+		return 0;
 	counts->hits++;
-	/* To read the clock again costs as much as a look into a map: one hit stands for many. */
-	if (!(start_ns >> 4 & (LIFETIME_ACCOUNT_HITS - 1)))
-		counts->target_ns += LIFETIME_ACCOUNT_HITS * (bpf_ktime_get_ns() - start_ns);
+	/* Every so often, but never in step with what a program does over and over. */
+	if ((__u32)(counts->hits * ACCOUNT_FACTOR) >> (32 - ACCOUNT_SHIFT))
+		return 0;
+	return bpf_ktime_get_ns();
 }
 
-/* One that does hardly anything. */
-static __always_inline void lifetime_hit(void)
+static __always_inline void lifetime_account(__u64 start_ns)
 {
-	struct kernel_stats *counts = stats_get();
+	struct kernel_stats *counts;
 
+	if (!start_ns)
+		return;
+	counts = stats_get();
 	if (counts)
-		counts->hits++;
+		counts->target_ns += (bpf_ktime_get_ns() - start_ns) << ACCOUNT_SHIFT;
 }
 
-static __always_inline struct python_target *lifetime_target(void)
+/* The current thread's process, if its objects are looked at. NULL: they are not. */
+static __always_inline const struct python_target *lifetime_target(struct lifetime_task *task)
 {
-	struct python_target *target = target_get();
+	__u32 generation = *(volatile __u32 *)&targets_generation;
+	const struct python_target *target;
 
-	return target && target->flags & PYTHON_TARGET_MEMORY ? target : NULL;
+	if (task->generation == generation)
+		return &task->target;
+	target = target_get();
+	if (!target || !(target->flags & PYTHON_TARGET_MEMORY))
+		return NULL;
+	task->target = *target;
+	task->generation = generation;
+	return &task->target;
 }
 
 static __always_inline struct lifetime_task *lifetime_task(__u64 flags)
@@ -320,17 +371,12 @@ static __always_inline struct lifetime_pending *lifetime_pending_at(struct lifet
 }
 
 /* Its return is awaited from now on. */
-static __always_inline bool lifetime_begin(struct pt_regs *ctx,
+static __always_inline bool lifetime_begin(struct pt_regs *ctx, struct lifetime_task *task,
 					   const struct lifetime_class_value *class, __u32 serial)
 {
-	struct lifetime_task *task = lifetime_task(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct lifetime_pending *pending;
 	__u32 depth;
 
-	if (!task) {
-		drop(DROP_LIFETIME_EVENTS);
-		return false;
-	}
 	/* Those that were left by a jump or an exec: the stack has gone back to where it was before. */
 	depth = task->depth;
 	for (__u32 i = 0; i < LIFETIME_PENDING && depth; i++) {
@@ -357,32 +403,31 @@ static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 {
 	__u32 index = bpf_get_attach_cookie(ctx);
 	const struct memory_probe *probe = bpf_map_lookup_elem(&lifetime_probes, &index);
+	struct lifetime_task *task = lifetime_task(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u64 start_ns = lifetime_hit(), object = ctx->di, bias;
 	const struct lifetime_class_value *class;
-	struct python_target *target;
-	__u64 now_ns, type, bias;
+	const struct python_target *target;
+	bool awaited = false;
 
-	if (!probe)
+	if (!task)
+		drop(DROP_LIFETIME_EVENTS);
+	if (!probe || !task)
 		return false;
-	target = lifetime_target();
+	target = lifetime_target(task);
 	if (!target)
 		return false;
-	type = ctx->di;
 	bias = ctx->ip - probe->address;
 	if (probe->call == LIFETIME_MAKE) {
-		lifetime_hit();
-		class = lifetime_class(type, probe, bias, target->serial);
-		return class && class->class_id && lifetime_begin(ctx, class, target->serial);
+		class = lifetime_class_memo(task, object, probe, bias, target->serial);
+		awaited = class && class->class_id &&
+			  lifetime_begin(ctx, task, class, target->serial);
+	} else if (probe->call == LIFETIME_TYPE_END) {
+		lifetime_class_ended(object, target->serial);
+	} else if (!probe->first_argument || lifetime_followed(object)) {
+		lifetime_ended(probe, bias, object, bpf_ktime_get_ns(), target->serial);
 	}
-	if (probe->call == LIFETIME_TYPE_END) {
-		lifetime_class_ended(type, target->serial);
-		return false;
-	}
-	if (probe->first_argument && !lifetime_followed(type))
-		return false;
-	now_ns = bpf_ktime_get_ns();
-	lifetime_ended(probe, bias, type, now_ns, target->serial);
-	lifetime_account(now_ns);
-	return false;
+	lifetime_account(start_ns);
+	return awaited;
 }
 
 /* A function has handed out `ctx->ax`. */
@@ -390,8 +435,8 @@ static __always_inline void lifetime_left(struct pt_regs *ctx)
 {
 	struct lifetime_pending *pending = NULL;
 	struct lifetime_task *task = lifetime_task(0);
-	__u64 address = ctx->ax, now_ns;
-	struct python_target *target;
+	__u64 start_ns = lifetime_hit(), address = ctx->ax;
+	const struct python_target *target;
 	__u32 depth;
 	bool known;
 
@@ -413,13 +458,12 @@ static __always_inline void lifetime_left(struct pt_regs *ctx)
 	known = pending->inner == address;
 	if (depth)
 		lifetime_pending_at(task, depth - 1)->inner = address;
-	target = lifetime_target();
+	target = lifetime_target(task);
 	if (known || !address || !target || target->serial != pending->serial ||
 	    (pending->class.class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
 		return;
-	now_ns = bpf_ktime_get_ns();
-	lifetime_made(address, &pending->class, task, now_ns, target);
-	lifetime_account(now_ns);
+	lifetime_made(address, &pending->class, task, bpf_ktime_get_ns(), target);
+	lifetime_account(start_ns);
 }
 
 SEC("?uprobe")

@@ -55,6 +55,10 @@ int capture_lifetime_sweep(struct capture *capture, uint64_t before_ns)
 int capture_lifetime_class(struct capture *capture, const struct lifetime_class_key *key,
 			   const struct lifetime_class_value *value)
 {
-	return bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.lifetime_classes), key,
-				   value, BPF_ANY);
+	int error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.lifetime_classes), key,
+					value, BPF_ANY);
+
+	/* What threads remember of classes is looked up anew. */
+	__atomic_fetch_add(&capture->skeleton->bss->lifetime_class_ends, 1, __ATOMIC_SEQ_CST);
+	return error;
 }
