@@ -8,7 +8,7 @@
 
 #include "core/memory.h"
 #include "core/target.h"
-#include "python/collector.h"
+#include "python/collector_counts.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

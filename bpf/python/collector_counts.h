@@ -5,8 +5,8 @@
  * that collects is what was collected, and where they did not grow there was no collection.
  * Source: Modules/gcmodule.c up to 3.13, Python/gc.c from 3.14 on; 3.15's rings: measured with 3.15.0.
  */
-#ifndef PYBPFPROF_BPF_COLLECTOR_H
-#define PYBPFPROF_BPF_COLLECTOR_H
+#ifndef PYBPFPROF_BPF_COLLECTOR_COUNTS_H
+#define PYBPFPROF_BPF_COLLECTOR_COUNTS_H
 
 #include "python/read.h"
 
