@@ -166,6 +166,12 @@ def before():
     saved.extend(Slim() for _ in range(number // 4))
 
 
+def crowd():
+    """Few come and go where many stay."""
+    del saved[:10]
+    saved.extend(Thing() for _ in range(3))
+
+
 def started():
     return "LIFETIME_AT_ONCE" in os.environ or signalled
 
@@ -181,8 +187,8 @@ signalled = False
 signal.signal(signal.SIGUSR1, on_start)
 gc.collect()
 gc.disable()
-if case == "before":
-    saved.extend(Slim() for _ in range(number))
+if case in ("before", "crowd"):
+    saved.extend((Slim if case == "before" else Thing)() for _ in range(number))
 known.ready()
 while not started():
     time.sleep(0.01)
