@@ -574,7 +574,8 @@ struct record_class {
 	__u64 type;
 	__u32 class_id;
 	__u32 reserved;
-	char name[ABI_CLASS_NAME_BYTES]; /* tp_name, ended by a 0: without module and outer classes */
+	char name
+		[ABI_CLASS_NAME_BYTES]; /* tp_name, ended by a 0: without module and outer classes */
 };
 ABI_ASSERT_SIZE(struct record_class, 24 + 16 + ABI_CLASS_NAME_BYTES);
 
