@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lives of objects in programs that end, loop, fork, recurse and resurrect, by what they are known to do."""
+"""Lives of objects in programs that end, loop, fork, recurse and resurrect, by what these are known to
+do."""
 import signal
 
 import lifetime
@@ -112,7 +113,8 @@ class LifetimeCasesTest(lifetime.LifetimeTest):
         # The child's copies were made by nobody, and it ended 40 of them.
         row = found.row("Thing")
         self.assertEqual((row["created"], row["destroyed"], row["destroyed_before"]), (130, 15, 40))
-        self.assertLessEqual(row["before_at_least_max_ns"], found.result, "older than they can be")
+        self.assertLessEqual(row["before_at_least_max_ns"], found.result,
+                             "older than what was made while watched can be")
 
     # ---- how it is watched ----
 
