@@ -507,7 +507,7 @@ static int target_end(struct collecting *collecting, const struct collecting_tar
 		      uint64_t end_ns)
 {
 	struct gc_process *process;
-	bool done, disabled = false;
+	bool done = false, disabled = false;
 	int error = target_row_fill(collecting, target, end_ns);
 
 	if (!error)

@@ -181,23 +181,24 @@ typedef void (*fill_function)(const struct lifetime_sheet *sheet, struct grid *g
 			      uint32_t *hidden);
 
 /* `title` NULL: the table that was asked for; of the others nothing is shown where they are empty. */
-static int write_sheet(const struct page *page, struct lifetime_sheet *sheet, enum rollup_by by,
-		       fill_function fill, const char *title)
+static int write_sheet(const struct page *page, const struct lifetime_sheet *like,
+		       enum rollup_by by, fill_function fill, const char *title)
 {
 	struct render_options options = *page->options;
+	struct lifetime_sheet sheet = *like;
 	struct table_rest rest = { 0 };
 	struct grid grid;
 	int err;
 
 	if (title)
 		options.split_threads = false;
-	sheet->options = &options;
-	err = lifetime_rollup_build(page->profile, by, sheet->sort, options.split_threads,
-				    options.globs, options.glob_count, &sheet->rollup);
+	sheet.options = &options;
+	err = lifetime_rollup_build(page->profile, by, sheet.sort, options.split_threads,
+				    options.globs, options.glob_count, &sheet.rollup);
 	if (err)
 		return err;
 	grid_init(&grid);
-	fill(sheet, &grid, &rest.hidden);
+	fill(&sheet, &grid, &rest.hidden);
 	if (grid.styles.length) {
 		if (title)
 			writer_string(page->writer, title);
@@ -207,7 +208,7 @@ static int write_sheet(const struct page *page, struct lifetime_sheet *sheet, en
 		write_nothing(page);
 	}
 	grid_release(&grid);
-	lifetime_rollup_release(&sheet->rollup);
+	lifetime_rollup_release(&sheet.rollup);
 	return 0;
 }
 
