@@ -157,10 +157,10 @@ static void name_cells(const struct page *page, struct grid *grid, const struct 
 		table_thread_cell(grid, profile, row->thread);
 		return;
 	}
-	if (row->function == PROFILE_NONE) {
+	function = row->function == PROFILE_NONE ? NULL : &profile->functions[row->function];
+	if (!function || (function->kind == FRAME_NOTE && !function->module)) {
 		no_frame_cells(grid, page->options->by);
 	} else {
-		function = &profile->functions[row->function];
 		if (page->options->by == ROLLUP_MODULE) {
 			table_module_cell(grid, profile, function);
 		} else if (page->options->by == ROLLUP_CLASS) {
