@@ -63,7 +63,7 @@ static const char *const help_examples[COMMAND_COUNT] = {
 		"  pybpfprof --mode memory --leaks -p 4242 -d 5m         what keeps growing\n"
 		"  pybpfprof --mode memory --sample 512k -a -d 60        at hardly any cost\n"
 		"  pybpfprof --mode memory -f flamegraph -o peak.html -- python3 job.py\n"
-		"  pybpfprof --mode gc -p 4242 -d 60             every collection, and who triggered it\n"
+		"  pybpfprof --mode gc -p 4242 -d 60             every collection, and its line\n"
 		"  pybpfprof -f flamegraph -o cpu.html -- python3 app.py --size 3\n"
 		"  pybpfprof -f table -f folded -o cpu.folded -d 5 -p 4242      both\n"
 		"  pybpfprof -p 4242 -d 5 -f folded | flamegraph.pl > cpu.svg\n",
