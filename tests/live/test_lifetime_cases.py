@@ -183,7 +183,9 @@ class LifetimeCasesTest(lifetime.LifetimeTest):
                 gone = row["destroyed"] + row["destroyed_before"]
                 self.assertLessEqual(abs(gone - ended), 0 if name == "deque" else 60)
                 if row["growth"] is not None:
-                    self.assertLessEqual(abs(row["growth"] - (made - ended)), 10)
+                    self.assertLessEqual(abs(row["growth"] - (made - gone)), 10, {
+                        key: row[key] for key in ("census_start", "census_end", "destroyed",
+                                                  "destroyed_before")})
 
     @for_each(live.one_python_per_version)
     def test_one_life_in_eight(self, python):
