@@ -7,6 +7,7 @@
  * or where CPython puts a deep structure's end off, and only a making makes it alive again. User space
  * has the marked ones taken out when they become many.
  */
+#include "core/account.h"
 #include "core/collecting.h"
 #include "core/place.h"
 #include "core/session.h"
@@ -28,8 +29,6 @@ enum {
 	ITEMS_MAX = 1 << 28,
 	LIFETIME_PENDING = 4,  /* calls in progress of one thread; a power of two */
 	LIFETIME_CLASSES = 16, /* that a thread remembers; a power of two */
-	ACCOUNT_SHIFT = 5,     /* of so many hits one is measured, as a power of two */
-	ACCOUNT_FACTOR = 0x9e3779b1,
 };
 
 /* What a thread remembers of a class. */
@@ -316,31 +315,6 @@ static __always_inline void lifetime_ended(const struct memory_probe *probe, __u
 
 /* ---- calls ---- */
 
-/* Counts a hit. The time by the clock where this one is measured, for many; else 0. */
-static __always_inline __u64 lifetime_hit(void)
-{
-	struct kernel_stats *counts = stats_get();
-
-	if (!counts)
-		return 0;
-	counts->hits++;
-	/* Every so often, but never in step with what a program does over and over. */
-	if ((__u32)(counts->hits * ACCOUNT_FACTOR) >> (32 - ACCOUNT_SHIFT))
-		return 0;
-	return bpf_ktime_get_ns();
-}
-
-static __always_inline void lifetime_account(__u64 start_ns)
-{
-	struct kernel_stats *counts;
-
-	if (!start_ns)
-		return;
-	counts = stats_get();
-	if (counts)
-		counts->target_ns += (bpf_ktime_get_ns() - start_ns) << ACCOUNT_SHIFT;
-}
-
 /* The current thread's process, if its objects are looked at. NULL: they are not. */
 static __always_inline const struct python_target *lifetime_target(struct lifetime_task *task)
 {
@@ -404,7 +378,7 @@ static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 	__u32 index = bpf_get_attach_cookie(ctx);
 	const struct memory_probe *probe = bpf_map_lookup_elem(&lifetime_probes, &index);
 	struct lifetime_task *task = lifetime_task(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	__u64 start_ns = lifetime_hit(), object = ctx->di, bias;
+	__u64 start_ns = account_hit(), object = ctx->di, bias;
 	const struct lifetime_class_value *class;
 	const struct python_target *target;
 	bool awaited = false;
@@ -426,7 +400,7 @@ static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 	} else if (!probe->first_argument || lifetime_followed(object)) {
 		lifetime_ended(probe, bias, object, bpf_ktime_get_ns(), target->serial);
 	}
-	lifetime_account(start_ns);
+	account_end(start_ns);
 	return awaited;
 }
 
@@ -435,7 +409,7 @@ static __always_inline void lifetime_left(struct pt_regs *ctx)
 {
 	struct lifetime_pending *pending = NULL;
 	struct lifetime_task *task = lifetime_task(0);
-	__u64 start_ns = lifetime_hit(), address = ctx->ax;
+	__u64 start_ns = account_hit(), address = ctx->ax;
 	const struct python_target *target;
 	__u32 depth;
 	bool known;
@@ -463,7 +437,7 @@ static __always_inline void lifetime_left(struct pt_regs *ctx)
 	    (pending->class.class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
 		return;
 	lifetime_made(address, &pending->class, task, bpf_ktime_get_ns(), target);
-	lifetime_account(start_ns);
+	account_end(start_ns);
 }
 
 SEC("?uprobe")

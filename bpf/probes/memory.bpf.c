@@ -8,6 +8,7 @@
  * seen on entry; a realloc takes the old block out on entry and puts it, or its successor, in on
  * return.
  */
+#include "core/account.h"
 #include "core/blocks.h"
 #include "core/memory.h"
 #include "core/session.h"
@@ -19,9 +20,7 @@ const volatile __u64 memory_min_size;	  /* smaller blocks are not recorded */
 const volatile __u64 memory_sample_bytes; /* one sample point in so many bytes on average; 0: all */
 
 enum {
-	MEMORY_PENDING = 4, /* calls in progress of one thread; a power of two */
-	ACCOUNT_SHIFT = 5,  /* of so many hits one is measured, as a power of two */
-	ACCOUNT_FACTOR = 0x9e3779b1,
+	MEMORY_PENDING = 4,		 /* calls in progress of one thread; a power of two */
 	MEMORY_NO_DISTANCE = 0xffffffff, /* another thread's, or it is not known */
 };
 
@@ -110,31 +109,6 @@ static __always_inline long memory_tell(const struct memory_task *task,
 	record->header.kind = RECORD_MEMORY;
 	record->header.cpu = bpf_get_smp_processor_id();
 	return memory_emit(record);
-}
-
-/* Counts a hit. The time by the clock where this one is measured, for many; else 0. */
-static __always_inline __u64 memory_hit(void)
-{
-	struct kernel_stats *counts = stats_get();
-
-	if (!counts)
-		return 0;
-	counts->hits++;
-	/* Every so often, but never in step with what a program does over and over. */
-	if ((__u32)(counts->hits * ACCOUNT_FACTOR) >> (32 - ACCOUNT_SHIFT))
-		return 0;
-	return bpf_ktime_get_ns();
-}
-
-static __always_inline void memory_account(__u64 start_ns)
-{
-	struct kernel_stats *counts;
-
-	if (!start_ns)
-		return;
-	counts = stats_get();
-	if (counts)
-		counts->target_ns += (bpf_ktime_get_ns() - start_ns) << ACCOUNT_SHIFT;
 }
 
 /* The barriers keep each load of the context one of a fixed offset. */
@@ -581,7 +555,7 @@ static __always_inline bool memory_called(struct pt_regs *ctx, const struct memo
 /* Whether its return is awaited. */
 static __always_inline bool memory_entered(struct pt_regs *ctx)
 {
-	__u64 start_ns = memory_hit();
+	__u64 start_ns = account_hit();
 	__u32 index = bpf_get_attach_cookie(ctx);
 	const struct memory_probe *probe = bpf_map_lookup_elem(&memory_probes, &index);
 	struct memory_task *task = bpf_task_storage_get(&memory_tasks, bpf_get_current_task_btf(),
@@ -600,13 +574,13 @@ static __always_inline bool memory_entered(struct pt_regs *ctx)
 		memory_freed(ctx, probe, task, target->serial);
 	else
 		awaited = memory_called(ctx, probe, index, task, target->serial);
-	memory_account(start_ns);
+	account_end(start_ns);
 	return awaited;
 }
 
 static __always_inline void memory_left(struct pt_regs *ctx)
 {
-	__u64 start_ns = memory_hit();
+	__u64 start_ns = account_hit();
 	struct memory_task *task =
 		bpf_task_storage_get(&memory_tasks, bpf_get_current_task_btf(), 0, 0);
 	struct memory_pending *pending = NULL;
@@ -631,7 +605,7 @@ static __always_inline void memory_left(struct pt_regs *ctx)
 		task->depth = depth - 1;
 		memory_end(ctx, task, pending, bpf_ktime_get_ns(), target);
 	}
-	memory_account(start_ns);
+	account_end(start_ns);
 }
 
 SEC("?uprobe")

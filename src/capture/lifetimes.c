@@ -1,43 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* See capture.h: what the kernel side keeps of objects and their classes. */
 #include <bpf/bpf.h>
-#include <errno.h>
-#include <stdlib.h>
 
 #include "capture/capture_private.h"
+#include "capture/map_each.h"
 
-enum {
-	OBJECTS_A_BATCH = 4096,
-	SWEEP_PART = 2, /* of the room: then those that have ended are taken out */
+enum { SWEEP_PART = 2 /* of the room: then those that have ended are taken out */ };
+
+struct object_visit {
+	capture_object_fn on_object;
+	void *arg;
 };
+
+static int object_visit(void *arg, const void *key, const void *value)
+{
+	const struct object_visit *visit = arg;
+
+	return visit->on_object(visit->arg, key, value);
+}
 
 int capture_lifetime_objects(struct capture *capture, capture_object_fn on_object, void *arg)
 {
-	const int fd = bpf_map__fd(capture->skeleton->maps.lifetime_objects);
-	struct lifetime_object_key *keys = calloc(OBJECTS_A_BATCH, sizeof(*keys));
-	struct lifetime_object *objects = calloc(OBJECTS_A_BATCH, sizeof(*objects));
-	uint32_t batch = 0, count;
-	void *from = NULL;
-	int error = 0;
-	bool more = keys && objects;
+	struct object_visit visit = { on_object, arg };
 
-	if (!more)
-		error = -ENOMEM;
-	while (more) {
-		count = OBJECTS_A_BATCH;
-		error = bpf_map_lookup_batch(fd, from, &batch, keys, objects, &count, NULL);
-		/* -ENOENT: these are the last ones. */
-		more = !error;
-		if (error == -ENOENT)
-			error = 0;
-		for (uint32_t i = 0; i < count && !error; i++)
-			error = on_object(arg, &keys[i], &objects[i]);
-		from = &batch;
-		more = more && !error;
-	}
-	free(keys);
-	free(objects);
-	return error;
+	return map_each(capture->skeleton->maps.lifetime_objects, object_visit, &visit);
 }
 
 int capture_lifetime_sweep(struct capture *capture, uint64_t before_ns)

@@ -12,6 +12,7 @@
 
 #include "capture/capture_private.h"
 #include "capture/closer.h"
+#include "capture/map_each.h"
 #include "capture/knobs.h"
 #include "capture/uprobe_multi.h"
 #include "python/run_main.h"
@@ -325,38 +326,24 @@ static int slot_blocks(struct capture *capture, capture_block_fn on_block, void 
 	return error;
 }
 
-static int spilled_blocks(struct capture *capture, capture_block_fn on_block, void *arg)
-{
-	const int fd = bpf_map__fd(capture->skeleton->maps.memory_blocks);
-	struct memory_block_key *keys = calloc(BLOCKS_A_BATCH, sizeof(*keys));
-	struct memory_block *blocks = calloc(BLOCKS_A_BATCH, sizeof(*blocks));
-	uint32_t batch = 0, count;
-	void *from = NULL;
-	int error = 0;
-	bool more = keys && blocks;
+struct block_visit {
+	capture_block_fn on_block;
+	void *arg;
+};
 
-	if (!more)
-		error = -ENOMEM;
-	while (more) {
-		count = BLOCKS_A_BATCH;
-		error = bpf_map_lookup_batch(fd, from, &batch, keys, blocks, &count, NULL);
-		/* -ENOENT: these are the last ones. */
-		more = !error;
-		if (error == -ENOENT)
-			error = 0;
-		for (uint32_t i = 0; i < count && !error; i++)
-			error = on_block(arg, &keys[i], &blocks[i]);
-		from = &batch;
-		more = more && !error;
-	}
-	free(keys);
-	free(blocks);
-	return error;
+static int block_visit(void *arg, const void *key, const void *value)
+{
+	const struct block_visit *visit = arg;
+
+	return visit->on_block(visit->arg, key, value);
 }
 
 int capture_memory_blocks(struct capture *capture, capture_block_fn on_block, void *arg)
 {
+	struct block_visit visit = { on_block, arg };
 	int error = slot_blocks(capture, on_block, arg);
 
-	return error ? error : spilled_blocks(capture, on_block, arg);
+	if (error)
+		return error;
+	return map_each(capture->skeleton->maps.memory_blocks, block_visit, &visit);
 }

@@ -127,15 +127,6 @@ uint64_t allocating_event_count(const struct allocating *allocating)
 
 /* ---- stacks ---- */
 
-static uint32_t node_of(struct profile *profile, const struct meter_stack *stack)
-{
-	uint32_t node = 0;
-
-	for (uint32_t i = stack->count; i-- > 0 && node != PROFILE_NONE;)
-		node = profile_add_stack(profile, node, stack->frames[i]);
-	return node;
-}
-
 /* The memory's site, listed as one of its process when new. SITE_NONE: out of memory. */
 static uint32_t site_make(struct allocating *allocating, uint32_t serial, uint32_t thread,
 			  uint32_t node)
@@ -187,7 +178,7 @@ static int on_stack(struct allocating *allocating, const struct record_sample *r
 		allocating->sites = sites;
 		allocating->site_count = count;
 	}
-	node = node_of(allocating->profile, stack);
+	node = stacks_node(allocating->profile, stack);
 	if (node == PROFILE_NONE)
 		return -ENOMEM;
 	allocating->sites[record->stack_id] =

@@ -64,7 +64,7 @@ static int on_stack(struct collecting_stacks *stacks, const struct record_sample
 	uint32_t thread = watch_thread(stacks->watch, record->header.serial, record->header.tid,
 				       record->header.time_ns);
 	const struct meter_stack *stack;
-	uint32_t node = 0, site;
+	uint32_t node, site;
 	int error;
 
 	if (thread == PROFILE_NONE) {
@@ -76,8 +76,7 @@ static int on_stack(struct collecting_stacks *stacks, const struct record_sample
 		error = sites_reach(stacks, record->stack_id);
 	if (error)
 		return error;
-	for (uint32_t i = stack->count; i-- > 0 && node != PROFILE_NONE;)
-		node = profile_add_stack(stacks->profile, node, stack->frames[i]);
+	node = stacks_node(stacks->profile, stack);
 	if (node == PROFILE_NONE)
 		return -ENOMEM;
 	site = collections_site_of(stacks->profile->collections, thread, node);

@@ -126,15 +126,6 @@ uint64_t living_event_count(const struct living *living)
 
 /* ---- where ---- */
 
-static uint32_t node_of(struct profile *profile, const struct meter_stack *stack)
-{
-	uint32_t node = 0;
-
-	for (uint32_t i = stack->count; i-- > 0 && node != PROFILE_NONE;)
-		node = profile_add_stack(profile, node, stack->frames[i]);
-	return node;
-}
-
 static int on_stack(struct living *living, const struct record_sample *record)
 {
 	uint32_t thread = watch_thread(living->watch, record->header.serial, record->header.tid,
@@ -163,7 +154,7 @@ static int on_stack(struct living *living, const struct record_sample *record)
 	}
 	sites = &living->stack_sites[record->stack_id];
 	sites->thread = thread;
-	sites->node = node_of(living->profile, stack);
+	sites->node = stacks_node(living->profile, stack);
 	return sites->node == PROFILE_NONE ? -ENOMEM : 0;
 }
 

@@ -315,3 +315,12 @@ int stacks_event(struct stacks *stacks, const struct event *event)
 		return 0;
 	}
 }
+
+uint32_t stacks_node(struct profile *profile, const struct meter_stack *stack)
+{
+	uint32_t node = 0;
+
+	for (uint32_t i = stack->count; i-- > 0 && node != PROFILE_NONE;)
+		node = profile_add_stack(profile, node, stack->frames[i]);
+	return node;
+}

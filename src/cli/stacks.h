@@ -31,4 +31,7 @@ int stacks_event(struct stacks *stacks, const struct event *event);
 int stacks_of(struct stacks *stacks, const struct record_sample *sample,
 	      const struct meter_stack **out);
 
+/* The stack as a node of the profile's tree. PROFILE_NONE: out of memory. */
+uint32_t stacks_node(struct profile *profile, const struct meter_stack *stack);
+
 #endif
