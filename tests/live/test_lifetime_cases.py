@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Lives of objects in programs that end, loop, fork, recurse and resurrect, by what these are known to
 do."""
+import os
 import signal
 
 import lifetime
@@ -58,6 +59,20 @@ class LifetimeCasesTest(lifetime.LifetimeTest):
                          (200, 400, 300))
         self.assertEqual((row["growth"], row["imbalance"]), (-100, 0))
         self.assertLessEqual(row["before_at_least_max_ns"], found.report["duration_ns"])
+
+    @for_each(live.one_python_per_version)
+    def test_the_balance_while_all_changes(self, python):
+        target = self.start(python, CASES, "churning", 500,
+                            env=dict(os.environ, LIFETIME_AT_ONCE="1"))
+        run = self.run_pybpfprof("--mode", "lifetime", "-f", "json", "--max-overhead", "none",
+                                 "-p", target.pid, "-d", 2)
+        row = self.lifetime_of(run).row("Thing")
+        self.assertGreater(row["destroyed"], 10000)
+        # Ends are seen a little earlier than makings.
+        self.assertLessEqual(row["destroyed_before"], 1000)
+        self.assertLessEqual(row["live"], 500)
+        self.assertEqual(row["imbalance"], 0)
+        target.finish(self)
 
     # ---- classes ----
 

@@ -173,6 +173,14 @@ def crowd():
     saved.extend(Thing() for _ in range(3))
 
 
+def churning():
+    """Until it is told to stop: both censuses meet it in the middle of something."""
+    saved.extend(Ring() for _ in range(number))
+    while not known.stopping:
+        things = [Thing() for _ in range(number)]
+        del things
+
+
 def started():
     return "LIFETIME_AT_ONCE" in os.environ or signalled
 
