@@ -14,6 +14,8 @@
 #include "capture/closer.h"
 #include "capture/uprobe_multi.h"
 
+enum { RUNNING_LOOKS = 1 << 15 }; /* twice what there is room for */
+
 /* Ends first: who ends without having begun says that he had begun before. */
 enum gc_link { GC_LINK_LEAVE, GC_LINK_DONE, GC_LINK_START, GC_LINKS };
 
@@ -272,7 +274,8 @@ int capture_gc_running_take(struct capture *capture, uint32_t serial, capture_gc
 	bool more = !bpf_map_get_next_key(fd, from, &next);
 	int error = 0;
 
-	while (more && !error) {
+	/* Keys come and go meanwhile; where one has gone, the kernel begins anew. */
+	for (int looked = 0; more && !error && looked < RUNNING_LOOKS; looked++) {
 		key = next;
 		/* Asked before the key is gone. */
 		more = !bpf_map_get_next_key(fd, &key, &next);
