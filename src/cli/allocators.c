@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/grow.h"
 #include "base/log.h"
@@ -17,8 +18,10 @@
 #include "python/code_death.h"
 #include "python/collector.h"
 
-/* By then what a process has exec'ed is up, if it is a Python. */
+/* By then what a process has exec'ed is up, if it is a Python; and has made its first classes. */
 #define EXEC_PATIENCE_NS 5000000000ull
+
+enum { PLAN_TRIES = 400, PLAN_PAUSE_NS = 5000000 };
 
 static const char *on_target(void *arg, struct python_process *python);
 
@@ -251,16 +254,33 @@ static int template_keep(struct allocators *allocators, const struct python_proc
 	return 0;
 }
 
+/* Of an interpreter that waits for us, but may still be on its way up: nothing runs before it is. */
+static int plan_await(struct allocators *allocators, const struct python_process *python,
+		      struct allocator_target *target, struct allocator_plan **plan)
+{
+	const struct timespec pause = { .tv_nsec = PLAN_PAUSE_NS };
+	char reason[256];
+	int error;
+
+	for (int i = 0; i < PLAN_TRIES; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		error = plan_make(allocators, python, target, plan, reason, sizeof(reason));
+		if (error != -ENOENT || !is_lifetime(allocators))
+			break;
+	}
+	return error;
+}
+
 int allocators_prepare(struct allocators *allocators, struct python_process *python, pid_t pid)
 {
 	struct allocator_target *target = target_new(allocators, pid);
 	struct allocator_plan *plan;
-	char reason[256];
 	int error;
 
 	if (!target)
 		return -ENOMEM;
-	error = plan_make(allocators, python, target, &plan, reason, sizeof(reason));
+	error = plan_await(allocators, python, target, &plan);
 	if (!error)
 		error = template_keep(allocators, python);
 	if (!error)
@@ -332,6 +352,48 @@ static void target_verify(struct allocators *allocators, struct allocator_target
 	}
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* An interpreter that is just coming up has no classes yet that tell where objects are made and ended. */
+static bool target_wait(struct allocators *allocators, struct allocator_target *target,
+			const struct python_process *python, int error)
+{
+	if (error != -ENOENT || !is_lifetime(allocators) || allocators->config->pid_count)
+		return false;
+	target->python = malloc(sizeof(*python));
+	if (!target->python)
+		return false;
+	*target->python = *python;
+	target->retry_ns = now_ns() + EXEC_PATIENCE_NS;
+	return true;
+}
+
+static void target_retry(struct allocators *allocators, struct allocator_target *target,
+			 uint64_t time_ns)
+{
+	struct allocator_plan *plan;
+	char reason[256];
+	int error = plan_make(allocators, target->python, target, &plan, reason, sizeof(reason));
+
+	if (!error)
+		error = target_attach(allocators, target, plan);
+	if (error && time_ns < target->retry_ns)
+		return;
+	target->retry_ns = 0;
+	if (error) {
+		target_refuse(allocators, target, target->python, reason);
+		return;
+	}
+	allocators->profile->partial[allocators->too_early]++;
+	target_describe(allocators, target, target->python);
+}
+
 static const char *on_target(void *arg, struct python_process *python)
 {
 	struct allocators *allocators = arg;
@@ -367,6 +429,8 @@ static const char *on_target(void *arg, struct python_process *python)
 		allocators->target_count--;
 		return NULL;
 	}
+	if (error && target_wait(allocators, target, python, error))
+		return way_name(allocators);
 	if (error)
 		return target_refuse(allocators, target, python, reason);
 	if (allocators->found)
@@ -484,14 +548,16 @@ int allocators_event(struct allocators *allocators, const struct event *event)
 	}
 }
 
-void allocators_tick(struct allocators *allocators, uint64_t now_ns)
+void allocators_tick(struct allocators *allocators, uint64_t time_ns)
 {
 	for (uint32_t i = allocators->target_count; i-- > 0;) {
 		struct allocator_target *target = &allocators->targets[i];
 
 		/* It runs something else than a Python: that must not pay. */
-		if (target->exec_ns && now_ns > target->exec_ns + EXEC_PATIENCE_NS)
+		if (target->exec_ns && time_ns > target->exec_ns + EXEC_PATIENCE_NS)
 			target_end(allocators, target, PROFILE_NONE, 0);
+		else if (target->retry_ns)
+			target_retry(allocators, target, time_ns);
 	}
 }
 

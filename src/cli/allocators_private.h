@@ -14,6 +14,7 @@ struct allocator_target {
 	struct memory_pools pools_start, pools_end;
 	uint32_t refusal, note; /* strings of the profile; 0 none */
 	uint64_t exec_ns;	/* it was under watch as another program until then; 0: no such */
+	uint64_t retry_ns; /* its plan could not be made yet: tried again until then; 0: no such */
 	enum memory_coverage coverage;
 };
 

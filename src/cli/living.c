@@ -186,6 +186,7 @@ static void life_end(struct living *living, const struct record_lifetime *record
 	uint64_t born_ns = again && in_c ? 0 : record->born_ns;
 	struct lifetime_end end = {
 		.born_ns = born_ns,
+		.since_ns = class ? living_class_since_ns(living->classes, class) : 0,
 		.died_ns = record->header.time_ns,
 		.site = SITE_NONE,
 		.by_collector = record->flags & LIFETIME_BY_COLLECTOR,

@@ -150,6 +150,8 @@ int living_classes_process(struct living_classes *classes, const struct python_p
 	if (!process->python)
 		return -ENOMEM;
 	*process->python = *python;
+	if (!process->since_ns)
+		process->since_ns = now_ns();
 	for (size_t i = 0; plan && i < plan->site_count; i++) {
 		const struct memory_probe *probe = &plan->sites[i].probe;
 
@@ -173,6 +175,7 @@ int living_classes_fork(struct living_classes *classes, const struct record_proc
 	if (!process)
 		return -ENOMEM;
 	process->parent = index + 1;
+	process->since_ns = record->header.time_ns;
 	process->makes_seen = classes->processes[index].makes_seen;
 	process->subtype_dealloc = classes->processes[index].subtype_dealloc;
 	return 0;
@@ -356,4 +359,10 @@ const struct living_class *living_class_of(const struct living_classes *classes,
 	if (!index || index > count || array[index - 1].row == UINT32_MAX)
 		return NULL;
 	return &array[index - 1];
+}
+
+uint64_t living_class_since_ns(const struct living_classes *classes,
+			       const struct living_class *class)
+{
+	return classes->processes[class->process].since_ns;
 }

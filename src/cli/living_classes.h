@@ -47,6 +47,10 @@ int living_classes_gone(struct living_classes *classes, const struct record_clas
 /* By the number the kernel side gave it. NULL: no such. Borrowed until the next call of another. */
 const struct living_class *living_class_of(const struct living_classes *classes, uint32_t class_id);
 
+/* Since when its process is under watch; 0: not known. */
+uint64_t living_class_since_ns(const struct living_classes *classes,
+			       const struct living_class *class);
+
 /* Those that were not counted yet: their census at the start, and the C types asked for. 0 or -ENOMEM. */
 int living_classes_begin(struct living_classes *classes);
 /* Of those that live: their census at the end. */

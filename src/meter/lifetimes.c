@@ -99,13 +99,18 @@ static void timeline_add(struct lifetime_meter *meter, struct lifetime_class *ro
 
 /* ---- ends ---- */
 
-static void count_before(struct lifetime_class *row, uint64_t weight, uint64_t died_ns)
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void count_before(struct lifetime_class *row, uint64_t weight, uint64_t age_ns)
 {
 	row->destroyed_before += weight;
-	if (died_ns < row->before_age_min_ns)
-		row->before_age_min_ns = died_ns;
-	if (died_ns > row->before_age_max_ns)
-		row->before_age_max_ns = died_ns;
+	if (age_ns < row->before_age_min_ns)
+		row->before_age_min_ns = age_ns;
+	if (age_ns > row->before_age_max_ns)
+		row->before_age_max_ns = age_ns;
 }
 
 static void count_site(struct lifetime_site *site, const struct lifetime_end *end, uint64_t weight,
@@ -130,7 +135,8 @@ void lifetime_meter_ended(struct lifetime_meter *meter, const struct lifetime_en
 		row->by_collector += weight;
 	timeline_add(meter, row, died_ns, true);
 	if (!end->born_ns) {
-		count_before(row, weight, died_ns);
+		count_before(row, weight,
+			     died_ns - smaller(since_start(meter, end->since_ns), died_ns));
 		return;
 	}
 	/* Clocks of two CPUs may differ by a little. */

@@ -20,6 +20,8 @@ void lifetime_meter_free(struct lifetime_meter *meter); /* takes NULL */
 /* One whole life, or the end of one. */
 struct lifetime_end {
 	uint64_t born_ns; /* 0: its making was not seen */
+	/* Then: it was there, or is only known to have been made, since; 0: the start of the run. */
+	uint64_t since_ns;
 	uint64_t died_ns;
 	uint64_t bytes;
 	uint32_t class_index;
