@@ -46,7 +46,7 @@ void allocators_found(struct allocators *allocators);
 int allocators_event(struct allocators *allocators, const struct event *event);
 
 /* Now and then: probes that wait for a Python in vain are taken away. */
-void allocators_tick(struct allocators *allocators, uint64_t now_ns);
+void allocators_tick(struct allocators *allocators, uint64_t time_ns);
 
 /* Why a target's allocations cannot be seen, NULL when all can; borrowed. */
 const char *allocators_refusal(const struct allocators *allocators);

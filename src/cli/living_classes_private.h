@@ -19,7 +19,7 @@ struct living_process {
 	uint32_t serial; /* 0: not known yet */
 	uint32_t parent; /* index + 1 of the process it was forked from; 0 none */
 	bool ended, begun, makes_seen;
-	uint64_t since_ns;	       /* under watch; 0: since the start of the run */
+	uint64_t since_ns;	       /* its probes are in; 0: not known */
 	struct python_process *python; /* owned; NULL: only known as another's fork */
 	struct classes *reader;	       /* NULL: it cannot be read (any more) */
 	uint64_t subtype_dealloc;
@@ -47,7 +47,6 @@ struct living_classes {
 	uint32_t c_count, c_capacity;
 	struct map64 *newest;  /* type_key() -> newest class_id of Python's there */
 	struct map64 *counted; /* type_key() -> 1 + row, as the first census met it */
-	bool running;	       /* those that were there at the start have been looked at */
 	struct row_census *rows;
 	uint32_t row_count, row_capacity;
 };
