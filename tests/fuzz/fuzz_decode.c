@@ -27,6 +27,9 @@ union any_record {
 	struct record_call_stack call_stack;
 	struct record_call_proof call_proof;
 	struct record_memory memory;
+	struct record_gc gc;
+	struct record_class class;
+	struct record_lifetime lifetime;
 };
 
 struct input {
@@ -94,6 +97,14 @@ static size_t record_make(union any_record *record, unsigned int kind, const str
 		return sizeof(struct record_call_proof);
 	case RECORD_MEMORY:
 		return sizeof(struct record_memory);
+	case RECORD_GC:
+		return sizeof(struct record_gc);
+	case RECORD_CLASS:
+	case RECORD_CLASS_END:
+		record->class.class_id = 1;
+		return sizeof(struct record_class);
+	case RECORD_LIFETIME:
+		return sizeof(struct record_lifetime);
 	default:
 		return sizeof(struct record_process);
 	}
@@ -166,6 +177,16 @@ static void event_use(const struct event *event, struct codes *codes, unsigned i
 		break;
 	case RECORD_MEMORY:
 		bytes_touch(event->memory, sizeof(*event->memory));
+		break;
+	case RECORD_GC:
+		bytes_touch(event->gc, sizeof(*event->gc));
+		break;
+	case RECORD_CLASS:
+	case RECORD_CLASS_END:
+		bytes_touch(event->class, sizeof(*event->class));
+		break;
+	case RECORD_LIFETIME:
+		bytes_touch(event->lifetime, sizeof(*event->lifetime));
 		break;
 	default:
 		bytes_touch(event->process, sizeof(*event->process));

@@ -196,3 +196,44 @@ Test(event, a_choice_of_the_oom_killer_is_a_record_of_a_process)
 	cr_expect_eq(event.kind, RECORD_PROCESS_OOM);
 	cr_expect_eq(decode_exactly(&record, sizeof(record) - 1, &event), -EBADMSG);
 }
+
+Test(event, a_class_has_a_number)
+{
+	struct record_class class = { .header.kind = RECORD_CLASS, .class_id = 1 };
+	struct event event;
+
+	for (int end = 0; end < 2; end++) {
+		class.header.kind = end ? RECORD_CLASS_END : RECORD_CLASS;
+		cr_expect_eq(decode_exactly(&class, sizeof(class), &event), 0);
+		cr_expect_eq(decode_exactly(&class, sizeof(class) - 1, &event), -EBADMSG);
+	}
+	class.class_id = 0;
+	cr_expect_eq(decode_exactly(&class, sizeof(class), &event), -EBADMSG);
+}
+
+Test(event, a_life_is_whole)
+{
+	struct record_lifetime lifetime = { .header.kind = RECORD_LIFETIME };
+	struct event event;
+
+	cr_expect_eq(decode_exactly(&lifetime, sizeof(lifetime), &event), 0);
+	cr_expect_eq(decode_exactly(&lifetime, sizeof(lifetime) - 1, &event), -EBADMSG);
+}
+
+Test(event, a_collection_ends_after_it_began_and_has_a_generation)
+{
+	struct record_gc gc = { .header = { .kind = RECORD_GC, .time_ns = 2 }, .start_ns = 1 };
+	struct event event;
+
+	cr_expect_eq(decode_exactly(&gc, sizeof(gc), &event), 0);
+	cr_expect_eq(decode_exactly(&gc, sizeof(gc) - 1, &event), -EBADMSG);
+	gc.start_ns = 3;
+	cr_expect_eq(decode_exactly(&gc, sizeof(gc), &event), -EBADMSG);
+	gc.start_ns = 1;
+	gc.generation = ABI_GC_GENERATIONS;
+	cr_expect_eq(decode_exactly(&gc, sizeof(gc), &event), -EBADMSG);
+	/* Its beginning was not seen. */
+	gc.generation = GC_GENERATION_UNKNOWN;
+	gc.start_ns = 0;
+	cr_expect_eq(decode_exactly(&gc, sizeof(gc), &event), 0);
+}
