@@ -182,10 +182,17 @@ static int plan_make(struct allocators *allocators, const struct python_process 
 		     size_t reason_size)
 {
 	struct allocator_plan plan = { 0 };
-	int error = is_lifetime(allocators) ?
-			    lives_plan(allocators->config, python, &plan, reason, reason_size) :
-			    allocator_plan_make(python, &plan, reason, reason_size);
+	int error;
 
+	/* Where objects are made and ended is the same in all that run a file; --types asks each. */
+	if (is_lifetime(allocators) && !allocators->config->type_count) {
+		*out = kept_plans_of_file(&allocators->plans, python->binary_open);
+		if (*out)
+			return 0;
+	}
+	error = is_lifetime(allocators) ?
+			lives_plan(allocators->config, python, &plan, reason, reason_size) :
+			allocator_plan_make(python, &plan, reason, reason_size);
 	if (error)
 		return error;
 	if (!is_lifetime(allocators))

@@ -109,3 +109,19 @@ fail:
 	plan_free(kept);
 	return error;
 }
+
+struct allocator_plan *kept_plans_of_file(const struct kept_plans *plans, const char *path)
+{
+	struct stat file;
+
+	if (stat(path, &file))
+		return NULL;
+	for (size_t i = 0; i < plans->count; i++) {
+		struct kept_plan *kept = plans->array[i];
+
+		if (kept->plan.file_count == 1 && kept->files[0].st_dev == file.st_dev &&
+		    kept->files[0].st_ino == file.st_ino)
+			return &kept->plan;
+	}
+	return NULL;
+}

@@ -26,4 +26,10 @@ void kept_plans_release(struct kept_plans *plans);
 int kept_plans_add(struct kept_plans *plans, const struct allocator_plan *plan,
 		   struct allocator_plan **out);
 
+/*
+ * The plan that is kept for the one file at `path`, lent as above. NULL: none, or it is for more files. Only
+ * where a plan is the same for everybody who runs that file.
+ */
+struct allocator_plan *kept_plans_of_file(const struct kept_plans *plans, const char *path);
+
 #endif
