@@ -233,9 +233,9 @@ static __always_inline __u32 lifetime_bytes(const struct lifetime_class_value *c
 	return class->bytes + items * class->item_bytes;
 }
 
-/* The object at `address` is alive from now on. */
+/* The object at `address` is alive from now on, of so many bytes. */
 static __always_inline void lifetime_made(__u64 address, const struct lifetime_class_value *class,
-					  struct lifetime_task *task, __u64 now_ns,
+					  __u32 bytes, struct lifetime_task *task, __u64 now_ns,
 					  const struct python_target *target)
 {
 	struct lifetime_object_key key = { .address = address, .serial = target->serial };
@@ -244,9 +244,9 @@ static __always_inline void lifetime_made(__u64 address, const struct lifetime_c
 		.born_ns = now_ns,
 		.class_id = class->class_id,
 		.state = LIFETIME_ALIVE,
+		.bytes = bytes,
 	};
 
-	fresh.bytes = lifetime_bytes(class, address);
 	fresh.stack_id = place_stack_id(target, &task->memo);
 	if (object && object->state == LIFETIME_ALIVE)
 		/* It has ended where we do not look. */
@@ -372,6 +372,57 @@ static __always_inline bool lifetime_begin(struct pt_regs *ctx, struct lifetime_
 	return true;
 }
 
+/* The barriers keep each load of the context one of a fixed offset. */
+#define REGISTER_CASE(number, name)                                                                \
+	case number:                                                                               \
+		value = ctx->name;                                                                 \
+		barrier_var(value);                                                                \
+		return value
+static __always_inline __u64 lifetime_register(struct pt_regs *ctx, __u8 number)
+{
+	__u64 value;
+
+	switch (number) {
+		REGISTER_CASE(0, ax);
+		REGISTER_CASE(1, cx);
+		REGISTER_CASE(2, dx);
+		REGISTER_CASE(3, bx);
+		REGISTER_CASE(5, bp);
+		REGISTER_CASE(6, si);
+		REGISTER_CASE(7, di);
+		REGISTER_CASE(8, r8);
+		REGISTER_CASE(9, r9);
+		REGISTER_CASE(10, r10);
+		REGISTER_CASE(11, r11);
+		REGISTER_CASE(12, r12);
+		REGISTER_CASE(13, r13);
+		REGISTER_CASE(14, r14);
+		REGISTER_CASE(15, r15);
+	}
+	return 0;
+}
+
+/* An object has just been given its type; how many items it has is not written into it yet. */
+static __always_inline void lifetime_born(struct pt_regs *ctx, const struct memory_probe *probe,
+					  struct lifetime_task *task, __u64 bias,
+					  const struct python_target *target)
+{
+	__u64 address = lifetime_register(ctx, probe->object_register) + probe->object_offset;
+	__u64 type = lifetime_register(ctx, probe->type_register), items = 0;
+	const struct lifetime_class_value *class =
+		lifetime_class_memo(task, type, probe, bias, target->serial);
+
+	if (!class || !class->class_id ||
+	    (class->class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
+		return;
+	if (class->item_bytes)
+		items = lifetime_register(ctx, probe->items_register);
+	if (items > ITEMS_MAX)
+		items = 0;
+	lifetime_made(address, class, class->bytes + items * class->item_bytes, task,
+		      bpf_ktime_get_ns(), target);
+}
+
 /* Whether what is made is of a type whose instances are followed. */
 static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 {
@@ -391,7 +442,9 @@ static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 	if (!target)
 		return false;
 	bias = ctx->ip - probe->address;
-	if (probe->call == LIFETIME_MAKE) {
+	if (probe->call == LIFETIME_BIRTH) {
+		lifetime_born(ctx, probe, task, bias, target);
+	} else if (probe->call == LIFETIME_MAKE) {
 		class = lifetime_class_memo(task, object, probe, bias, target->serial);
 		awaited = class && class->class_id &&
 			  lifetime_begin(ctx, task, class, target->serial);
@@ -436,7 +489,8 @@ static __always_inline void lifetime_left(struct pt_regs *ctx)
 	if (known || !address || !target || target->serial != pending->serial ||
 	    (pending->class.class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
 		return;
-	lifetime_made(address, &pending->class, task, bpf_ktime_get_ns(), target);
+	lifetime_made(address, &pending->class, lifetime_bytes(&pending->class, address), task,
+		      bpf_ktime_get_ns(), target);
 	account_end(start_ns);
 }
 

@@ -425,18 +425,27 @@ enum memory_call {
 	/* --mode lifetime: CPython's own. */
 	LIFETIME_MAKE =
 		MEMORY_CALL_COUNT, /* (type, ...): an object of that type, alive from now on */
+	LIFETIME_BIRTH, /* not a call: an object is there, in registers, alive from now on */
 	LIFETIME_END,		   /* (object) */
 	LIFETIME_TYPE_END,	   /* (type) */
 };
 
-enum { ABI_MEMORY_PROBES = 1024 };
+enum { ABI_MEMORY_PROBES = 1024, LIFETIME_NO_REGISTER = 0xff };
 
 /* Value of the `memory_probes` map, by the number a probe carries as its cookie. */
 struct memory_probe {
 	__u8 call;	     /* enum memory_call */
 	__u8 first_argument; /* 1: a context comes before the arguments (CPython's own allocators) */
+	/*
+	 * Of LIFETIME_BIRTH: general registers, numbered as instructions do, with the object (or what
+	 * lies so many bytes before it), its type, and how many items were asked for
+	 * (LIFETIME_NO_REGISTER: none ever are).
+	 */
+	__u8 object_register;
+	__u8 object_offset;
+	__u8 type_register;
+	__u8 items_register;
 	__u16 reserved;
-	__u32 reserved_2;
 	__u64 address; /* of the probed instruction in its file */
 	/* In its file: calls from there are the allocator's own. */
 	__u64 inside_start;

@@ -155,7 +155,8 @@ int living_classes_process(struct living_classes *classes, const struct python_p
 	for (size_t i = 0; plan && i < plan->site_count; i++) {
 		const struct memory_probe *probe = &plan->sites[i].probe;
 
-		process->makes_seen |= probe->call == LIFETIME_MAKE;
+		process->makes_seen |=
+			probe->call == LIFETIME_MAKE || probe->call == LIFETIME_BIRTH;
 		if (probe->call == LIFETIME_END && !probe->first_argument)
 			process->subtype_dealloc = probe->inside_start + python->load_bias;
 	}

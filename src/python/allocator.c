@@ -186,41 +186,57 @@ static bool has_site(const struct allocator_plan *plan, uint8_t file, uint64_t f
 	return false;
 }
 
+/* Unless there is one already, by another name. */
+static int site_put(struct planning *planning, const struct module *module,
+		    struct allocator_site *site)
+{
+	struct allocator_plan *plan = planning->plan;
+	int err = file_number(plan, module, &site->file);
+
+	if (err || has_site(plan, site->file, site->file_offset))
+		return err;
+	if (plan->site_count == ALLOCATOR_SITES)
+		return -E2BIG;
+	plan->sites[plan->site_count++] = *site;
+	return 0;
+}
+
 static int site_add(struct planning *planning, const struct module *module,
 		    const struct planned_function *function, const struct function_text *text)
 {
 	const struct call_traits traits = traits_of(function->call);
 	const struct place_needs needs = { traits.arguments, function->context,
 					   traits.returns_block };
-	struct allocator_plan *plan = planning->plan;
-	struct allocator_site *site = &plan->sites[plan->site_count];
+	struct allocator_site site = { .returns_block = traits.returns_block };
 	struct place place;
-	uint8_t file;
-	int err = file_number(plan, module, &file);
 
-	if (err)
-		return err;
 	place_find(text->bytes, text->size, &needs, &place);
-	/* Other names of the same function. */
-	if (has_site(plan, file, text->offset + place.offset))
-		return 0;
-	if (plan->site_count == ALLOCATOR_SITES)
-		return -E2BIG;
-	*site = (struct allocator_site){
-		.probe = {
-			.call = function->call,
-			.first_argument = place.context,
-			.address = text->address + place.offset,
-		},
-		.file_offset = text->offset + place.offset,
-		.returns_block = traits.returns_block,
-		.stepped = place.stepped,
-		.file = file,
-	};
-	inside_set(module, &site->probe);
-	snprintf(site->symbol, sizeof(site->symbol), "%s", function->name);
-	plan->site_count++;
-	return 0;
+	site.probe.call = function->call;
+	site.probe.first_argument = place.context;
+	site.probe.address = text->address + place.offset;
+	site.file_offset = text->offset + place.offset;
+	site.stepped = place.stepped;
+	inside_set(module, &site.probe);
+	snprintf(site.symbol, sizeof(site.symbol), "%s", function->name);
+	return site_put(planning, module, &site);
+}
+
+int planning_add_at(struct planning *planning, const struct module *module, const char *name,
+		    const struct memory_probe *probe)
+{
+	struct allocator_site site = { .probe = *probe };
+
+	for (size_t i = 0; i < module->segment_count; i++) {
+		const struct elf_code_segment *segment = &module->segments[i];
+		const uint64_t skip = probe->address - segment->address;
+
+		if (skip >= segment->file_bytes)
+			continue;
+		site.file_offset = segment->offset + skip;
+		snprintf(site.symbol, sizeof(site.symbol), "%s", name);
+		return site_put(planning, module, &site);
+	}
+	return -EFAULT;
 }
 
 /* ---- functions that lead on to others ---- */

@@ -36,4 +36,8 @@ struct planned_function {
 /* Puts the function into the plan, unless it is in by another name or only leads on to one that is. */
 int planning_add(struct planning *planning, const struct planned_function *function);
 
+/* Puts a probe right there, at probe->address, where nothing returns. -EFAULT: no code is there. */
+int planning_add_at(struct planning *planning, const struct module *module, const char *name,
+		    const struct memory_probe *probe);
+
 #endif

@@ -95,6 +95,19 @@ bool code_refers(const struct code_instruction *instruction, size_t operand, uin
 						     address));
 }
 
+uint64_t code_function_at(const struct module *module, uint64_t address)
+{
+	char name[64];
+	struct elf_symbol symbol = { .name = name };
+
+	if (!module_is_stub(module, address))
+		return address;
+	if (!module_stub_name(module, address, name, sizeof(name)) ||
+	    !module_symbols_find(module, false, &symbol, 1))
+		return 0;
+	return symbol.address;
+}
+
 static uint32_t word_at(const uint8_t *text)
 {
 	uint32_t word;

@@ -48,6 +48,12 @@ bool code_target(const struct code_instruction *instruction, uint64_t *target);
 /* What an operand at a fixed address, or relative to the instruction, refers to. */
 bool code_refers(const struct code_instruction *instruction, size_t operand, uint64_t *address);
 
+/*
+ * A function, or the one that the entry of a linkage table leads to; 0: it is in another file, or
+ * nowhere.
+ */
+uint64_t code_function_at(const struct module *module, uint64_t address);
+
 /* Whether some call in the file leads there. */
 bool code_is_called(const struct code *code, uint64_t address);
 

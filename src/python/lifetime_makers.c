@@ -61,22 +61,6 @@ static int maker_add(struct search *search, uint64_t address)
 	return 0;
 }
 
-/*
- * A function, or what the entry of a linkage table leads to; 0: it is in another file, or nowhere.
- */
-static uint64_t function_at(const struct search *search, uint64_t address)
-{
-	char name[64];
-	struct elf_symbol symbol = { .name = name };
-
-	if (!module_is_stub(search->module, address))
-		return address;
-	if (!module_stub_name(search->module, address, name, sizeof(name)) ||
-	    !module_symbols_find(search->module, false, &symbol, 1))
-		return 0;
-	return symbol.address;
-}
-
 /* Takes the function that does the work for the one at `address`. 1; 0: nobody does; -E2BIG. */
 static int maker_follow(struct search *search, uint64_t address)
 {
@@ -85,7 +69,7 @@ static int maker_follow(struct search *search, uint64_t address)
 		enum work work;
 		int err;
 
-		address = function_at(search, address);
+		address = code_function_at(search->module, address);
 		if (!address)
 			return 0;
 		work = work_of(search->code, address, &callee);

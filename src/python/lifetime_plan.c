@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "python/allocator_plan.h"
+#include "python/lifetime_births.h"
 #include "python/lifetime_makers.h"
 #include "python/lifetime_slots.h"
 
@@ -80,6 +81,31 @@ static void unseen_say(struct allocator_plan *plan, const struct lifetime_makers
 			 makers->inlined, makers->inlined + makers->calling);
 }
 
+/* Where instances are born in a maker, else where it begins and returns. */
+static int maker_add(struct planning *planning, const struct module *module, uint64_t address)
+{
+	const char *name = maker_name(module, address);
+	struct lifetime_births births;
+	int err = lifetime_births_find(module, address, &births);
+
+	if (err == -ENOTSUP)
+		return site_add(planning, name, address + module->bias, LIFETIME_MAKE);
+	for (size_t i = 0; i < births.count && !err; i++) {
+		const struct lifetime_birth *birth = &births.places[i];
+		const struct memory_probe probe = {
+			.call = LIFETIME_BIRTH,
+			.object_register = birth->object,
+			.object_offset = birth->object_offset,
+			.type_register = birth->type,
+			.items_register = birth->items,
+			.address = birth->address,
+		};
+
+		err = planning_add_at(planning, module, name, &probe);
+	}
+	return err;
+}
+
 static int makers_add(struct planning *planning, const struct lifetime_slots *slots)
 {
 	struct lifetime_makers makers;
@@ -92,8 +118,7 @@ static int makers_add(struct planning *planning, const struct lifetime_slots *sl
 	module_new = slots->module_new ? slots->module_new - module->bias : 0;
 	err = lifetime_makers_find(module, slots->alloc - module->bias, module_new, &makers);
 	for (size_t i = 0; !err && i < makers.count; i++)
-		err = site_add(planning, maker_name(module, makers.addresses[i]),
-			       makers.addresses[i] + module->bias, LIFETIME_MAKE);
+		err = maker_add(planning, module, makers.addresses[i]);
 	if (!err)
 		unseen_say(planning->plan, &makers);
 	return err;
