@@ -37,7 +37,8 @@ static const struct help_pair help_modes[] = {
 static const char *const help_intro[COMMAND_COUNT] = {
 	[COMMAND_PROFILE] =
 		"Where running CPython processes spend their time and their memory, seen from\n"
-		"outside with eBPF. The target is not restarted, not stopped and not changed.\n",
+		"outside with eBPF. The target is not restarted and not stopped, and no code of\n"
+		"ours gets into it: the kernel sets breakpoints in it while we look.\n",
 	[COMMAND_LIST] =
 		"Every Python process on this host: pid, version, build, user, container, which\n"
 		"probes exist, command line. Those that cannot be profiled are listed with the\n"
@@ -63,7 +64,12 @@ static const char *const help_examples[COMMAND_COUNT] = {
 		"  pybpfprof --mode memory --leaks -p 4242 -d 5m         what keeps growing\n"
 		"  pybpfprof --mode memory --sample 512k -a -d 60        at hardly any cost\n"
 		"  pybpfprof --mode memory -f flamegraph -o peak.html -- python3 job.py\n"
+		"  pybpfprof --mode lifetime -p 4242 -d 10       objects made and ended, by class\n"
+		"  pybpfprof --mode lifetime --by line --show live -p 4242 -d 60   what stays\n"
+		"  pybpfprof --mode lifetime --types deque --sample 1/64 -p 4242 -d 10\n"
 		"  pybpfprof --mode gc -p 4242 -d 60             every collection, and its line\n"
+		"  pybpfprof --mode gc -f flamegraph -o gc.html -s -p 4242 -d 60\n"
+		"  pybpfprof heap -p 4242                the objects there are now, by type\n"
 		"  pybpfprof -f flamegraph -o cpu.html -- python3 app.py --size 3\n"
 		"  pybpfprof -f table -f folded -o cpu.folded -d 5 -p 4242      both\n"
 		"  pybpfprof -p 4242 -d 5 -f folded | flamegraph.pl > cpu.svg\n",
@@ -75,7 +81,9 @@ static const char *const help_examples[COMMAND_COUNT] = {
 		"  pybpfprof heap -p 4242                what there is, by type\n"
 		"  pybpfprof heap -p 4242 -f json -o before.json\n"
 		"  pybpfprof heap -p 4242 --diff before.json     what grew since\n"
+		"  pybpfprof heap -p 4242 --referrers dict       who refers to dicts, and how\n"
 		"  pybpfprof heap -p 4242 --path app.models.Row  what holds them\n"
+		"  pybpfprof heap -p 4242 --retained     what nothing reaches any more\n"
 		"  pybpfprof heap -p 4242 --path 0x7f2a11c0 -f dot | dot -Tsvg > held.svg\n",
 };
 
