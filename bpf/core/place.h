@@ -13,9 +13,8 @@
 #include "core/memory.h"
 
 enum {
-	PLACE_SLOTS = 32, /* a power of two */
-	PLACE_FRAME_BYTES =
-		128, /* what is read of a frame, WALK_FRAME_BYTES, and room to mask with */
+	PLACE_SLOTS = 32,	 /* a power of two */
+	PLACE_STATE_BYTES = 200, /* of a PyThreadState, see thread_state_read() */
 };
 
 /* A place the thread was at lately. */
@@ -30,57 +29,79 @@ struct place {
 struct place_memo {
 	struct place places[PLACE_SLOTS];
 	struct memory_memo stacks[MEMORY_MEMO_SLOTS];
-	char frame[PLACE_FRAME_BYTES];
-	struct thread_state thread;
-	__u64 fsbase; /* the thread that thread.address was the state of */
+	__u64 state;  /* address of the thread's PyThreadState */
+	__u64 fsbase; /* the thread that it was the state of; 0: none is known */
 };
 
-static __always_inline __u64 place_word(const struct place_memo *memo, __u32 offset)
-{
-	return *(const __u64 *)(memo->frame + (offset & (PLACE_FRAME_BYTES - 8)));
-}
+/* Of `bytes`, on the stack: the verifier has to see that the word lies in it, and at a word's place. */
+#define PLACE_WORD(bytes, offset)                                                                  \
+	({                                                                                         \
+		__u64 at = (offset);                                                               \
+		BOUND(at, sizeof(bytes) - 8);                                                      \
+		*(const __u64 *)((bytes) + (at & ~7ull));                                          \
+	})
 
 /*
  * The innermost frame, where the thread's state is still the one it was. A state that has been freed since
  * runs no frame, and what is put in its place has not this thread's number where a state has it.
+ *
+ * Read onto the stack, by functions of their own for the room there: what is read into memory that
+ * maps have, the kernel first looks up whose it is, which takes as long as to read it.
  */
-static __always_inline __u64 place_innermost(const struct python_target *target,
-					     struct place_memo *memo)
+static __noinline __u64 place_innermost(const struct python_target *target, struct place_memo *memo)
 {
 	const struct python_layout *layout = &target->layout;
-	__u64 fsbase = task_fsbase(), address, frame;
+	__u64 fsbase = task_fsbase(), frame;
+	char state[PLACE_STATE_BYTES];
 
-	if (memo->fsbase != fsbase ||
-	    !thread_state_read(target, &memo->thread, memo->thread.address, fsbase)) {
-		memo->fsbase = 0;
-		address = thread_state_chain(target, fsbase);
-		if (!address || !thread_state_read(target, &memo->thread, address, fsbase))
-			return 0;
-		memo->thread.address = address;
-		memo->fsbase = fsbase;
+	if (memo->fsbase != fsbase) {
+		memo->state = thread_state_chain(target, fsbase);
+		memo->fsbase = memo->state ? fsbase : 0;
 	}
-	frame = thread_field(&memo->thread, layout->tstate_frame);
+	if (!memo->fsbase || read_user(state, sizeof(state), memo->state) ||
+	    PLACE_WORD(state, layout->tstate_thread_id) != fsbase) {
+		memo->fsbase = 0;
+		return 0;
+	}
+	frame = PLACE_WORD(state, layout->tstate_frame);
 	if (frame && layout->cframe_current_frame != ABI_NO_OFFSET &&
 	    read_user(&frame, 8, frame + layout->cframe_current_frame))
 		return 0;
 	return frame;
 }
 
-/* The innermost frame of the current thread, read into memo->frame. 0: it cannot be had so. */
-static __always_inline __u64 place_frame(const struct python_target *target,
-					 struct place_memo *memo)
+/* What the frame is at, into *here. False: it cannot be had so. */
+static __noinline bool place_read(const struct python_layout *layout, __u64 frame,
+				  struct place *here)
 {
-	const struct python_layout *layout = &target->layout;
+	char bytes[WALK_FRAME_BYTES];
+
+	if (read_user(bytes, sizeof(bytes), frame))
+		return false;
+	/* Not a Python frame, but what stands between C and Python. */
+	if (layout->frame_owner != ABI_NO_OFFSET) {
+		__u64 at = layout->frame_owner;
+
+		BOUND(at, sizeof(bytes) - 1);
+		if ((__u8)bytes[at] >= layout->owner_sentinel)
+			return false;
+	}
+	here->code = PLACE_WORD(bytes, layout->frame_code);
+	here->ip = PLACE_WORD(bytes, layout->frame_ip);
+	if (layout->ip_kind != PYTHON_IP_POINTER)
+		here->ip = (__u32)here->ip;
+	return true;
+}
+
+/* The innermost frame of the current thread. 0: it cannot be had so. */
+static __always_inline __u64 place_frame(const struct python_target *target,
+					 struct place_memo *memo, struct place *here)
+{
 	__u64 frame = target->locator.steps ? place_innermost(target, memo) : 0;
 
-	if (!frame || read_user(memo->frame, WALK_FRAME_BYTES, frame)) {
-		memo->fsbase = 0;
+	if (!frame)
 		return 0;
-	}
-	/* Not a Python frame, but what stands between C and Python. */
-	if (layout->frame_owner != ABI_NO_OFFSET &&
-	    (__u8)memo->frame[layout->frame_owner & (PLACE_FRAME_BYTES - 1)] >=
-		    layout->owner_sentinel) {
+	if (!place_read(&target->layout, frame, here)) {
 		memo->fsbase = 0;
 		return 0;
 	}
@@ -106,11 +127,7 @@ static __always_inline __u32 place_stack_id(const struct python_target *target,
 	__u64 frame = 0;
 
 	if (stack_frames_max == 1 && target->flags & PYTHON_TARGET_DEATHS_SEEN)
-		frame = place_frame(target, memo);
-	here.code = place_word(memo, target->layout.frame_code);
-	here.ip = place_word(memo, target->layout.frame_ip);
-	if (target->layout.ip_kind != PYTHON_IP_POINTER)
-		here.ip = (__u32)here.ip;
+		frame = place_frame(target, memo, &here);
 	place = &memo->places[((here.code >> 4) + here.ip * 5) & (PLACE_SLOTS - 1)];
 	if (frame && place->code == here.code && place->ip == here.ip &&
 	    place->epoch == here.epoch && place->serial == here.serial)
