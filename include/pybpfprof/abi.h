@@ -491,6 +491,9 @@ struct memory_slot {
 };
 ABI_ASSERT_SIZE(struct memory_slot, 8 + 24 + 8);
 
+/* How many blocks are taken out of the kernel's list at once when their process has ended. */
+enum { ABI_LEFT_BLOCKS = 1024 };
+
 /* Done twice it gives the address back; of a block it is never as small as a state. */
 static inline __u64 memory_slot_word(const struct memory_block_key *key)
 {

@@ -118,6 +118,27 @@ void capture_memory_await_all(struct capture *capture, bool all);
 typedef int (*capture_block_fn)(void *arg, const struct memory_block_key *key,
 				const struct memory_block *block);
 int capture_memory_blocks(struct capture *capture, capture_block_fn on_block, void *arg);
+/*
+ * Blocks of processes that have ended: nobody frees them any more, nor are they alive. Each is taken out
+ * of the kernel's list and then handed over, once; what is left in after an error capture_memory_blocks()
+ * still has.
+ */
+struct capture_sweep {
+	bool (*has_ended)(void *arg, uint32_t serial);
+	capture_block_fn on_block;
+	void *arg;
+};
+/*
+ * First those that have slots, a millisecond's work; *spilled: about how many blocks, of whomever, have
+ * none. Then, if that is worth it, the others: some ten thousand blocks are looked at in a call, of
+ * about 0.3 us each. *more: there are more to look at. 0 or -errno.
+ */
+int capture_memory_sweep_slots(struct capture *capture, const struct capture_sweep *sweep,
+			       uint64_t *spilled);
+int capture_memory_sweep_spilled(struct capture *capture, const struct capture_sweep *sweep,
+				 bool *more);
+/* How many blocks without a slot there can be. */
+uint64_t capture_memory_room(const struct capture *capture);
 
 /* Each object that was made while watched, and what has ended; as above. */
 typedef int (*capture_object_fn)(void *arg, const struct lifetime_object_key *key,

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "capture/capture.h"
+#include "capture/map_each.h"
 #include "pybpfprof.skel.h"
 
 /* An interpreter file whose code objects' ends are reported. */
@@ -71,6 +72,7 @@ struct capture {
 	uint32_t next_gc_site;
 	int start_fds[ABI_TEMPLATES]; /* links of memory__start */
 	size_t start_fd_count;
+	struct map_cursor sweep_cursor; /* of a walk for what ended processes had */
 	struct capture_clock clocks[CAPTURE_CLOCKS];
 	size_t clock_count;
 	int cpu_count;		     /* possible ones: what per-CPU maps have values for */

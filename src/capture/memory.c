@@ -7,21 +7,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "capture/capture_private.h"
 #include "capture/closer.h"
-#include "capture/map_each.h"
-#include "capture/knobs.h"
 #include "capture/uprobe_multi.h"
 #include "python/run_main.h"
-
-enum {
-	BLOCKS_A_BATCH = 4096,
-	/* 5 MiB. Blocks that live long keep theirs: where these are more, short-lived ones cost more. */
-	MEMORY_SLOTS = 1 << 17,
-};
 
 /* Of one process: a link for each file of its plan and for each of the two programs. */
 struct allocating_process {
@@ -283,67 +274,4 @@ void capture_memory_release(struct capture *capture)
 	free(capture->allocating_sites);
 	capture->allocating_sites = NULL;
 	capture->allocating_site_count = 0;
-}
-
-int capture_slots_tune(struct capture *capture)
-{
-	/* They take room even when nothing uses them. */
-	const uint32_t slots = capture->options.families >> PROBE_MEMORY & 1 ? MEMORY_SLOTS : 1;
-	int error = bpf_map__set_max_entries(capture->skeleton->maps.memory_slots, slots);
-
-	return error ? error : knob_set(capture->skeleton->obj, "memory_slot_mask", slots - 1);
-}
-
-static int slots_read(const struct memory_slot *slots, size_t count, capture_block_fn on_block,
-		      void *arg)
-{
-	int error = 0;
-
-	for (size_t i = 0; i < count && !error; i++) {
-		struct memory_block_key key = { .address = slots[i].word,
-						.serial = slots[i].serial };
-
-		/* The word of a block that is there; a number that small is no address. */
-		if (slots[i].word < MEMORY_SLOT_STATES)
-			continue;
-		key.address = memory_slot_word(&key);
-		error = on_block(arg, &key, &slots[i].block);
-	}
-	return error;
-}
-
-static int slot_blocks(struct capture *capture, capture_block_fn on_block, void *arg)
-{
-	const struct bpf_map *map = capture->skeleton->maps.memory_slots;
-	size_t count = bpf_map__max_entries(map), bytes = count * sizeof(struct memory_slot);
-	struct memory_slot *slots = mmap(NULL, bytes, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
-	int error;
-
-	if (slots == MAP_FAILED)
-		return -errno;
-	error = slots_read(slots, count, on_block, arg);
-	munmap(slots, bytes);
-	return error;
-}
-
-struct block_visit {
-	capture_block_fn on_block;
-	void *arg;
-};
-
-static int block_visit(void *arg, const void *key, const void *value)
-{
-	const struct block_visit *visit = arg;
-
-	return visit->on_block(visit->arg, key, value);
-}
-
-int capture_memory_blocks(struct capture *capture, capture_block_fn on_block, void *arg)
-{
-	struct block_visit visit = { on_block, arg };
-	int error = slot_blocks(capture, on_block, arg);
-
-	if (error)
-		return error;
-	return map_each(capture->skeleton->maps.memory_blocks, block_visit, &visit);
 }

@@ -12,6 +12,7 @@
 #include "base/grow.h"
 #include "base/map64.h"
 #include "cli/allocators.h"
+#include "cli/left_blocks.h"
 #include "cli/resident.h"
 #include "cli/stacks.h"
 #include "meter/mappings.h"
@@ -33,6 +34,7 @@ struct allocating {
 	struct memory_meter *meter; /* from allocating_start() on */
 	struct mappings *mappings;
 	struct resident *resident;
+	struct left_blocks *left;
 	uint32_t *sites; /* by stack id: of the memory; SITE_NONE not told */
 	size_t site_count;
 	struct map64 *lost_sites; /* serial -> site of what came with no stack, + 1 */
@@ -44,6 +46,9 @@ struct allocating {
 	uint64_t event_count;
 	uint64_t small_alive; /* blocks of pymalloc's sizes alive at the end */
 };
+
+static int on_left(void *arg, const struct memory_block_key *key, const struct memory_block *block,
+		   uint64_t ended_ns);
 
 struct allocating *allocating_new(const struct config *config, struct capture *capture,
 				  struct watch *watch, struct profile *profile)
@@ -71,10 +76,12 @@ struct allocating *allocating_new(const struct config *config, struct capture *c
 		allocators_new(config, capture, watch, profile, allocating->mappings);
 	allocating->stacks = stacks_new(watch, profile, config->native);
 	allocating->resident = resident_new(watch, profile, config->resident);
+	allocating->left = left_blocks_new(capture, on_left, allocating);
 	allocating->lost_sites = map64_new();
 	allocating->newest_sites = map64_new();
 	if (!allocating->allocators || !allocating->stacks || !allocating->mappings ||
-	    !allocating->resident || !allocating->lost_sites || !allocating->newest_sites) {
+	    !allocating->resident || !allocating->left || !allocating->lost_sites ||
+	    !allocating->newest_sites) {
 		allocating_free(allocating);
 		return NULL;
 	}
@@ -94,6 +101,7 @@ void allocating_free(struct allocating *allocating)
 	memory_meter_free(allocating->meter);
 	mappings_free(allocating->mappings);
 	resident_free(allocating->resident);
+	left_blocks_free(allocating->left);
 	map64_free(allocating->lost_sites);
 	map64_free(allocating->newest_sites);
 	free(allocating->sites_before);
@@ -278,6 +286,8 @@ static int on_end(struct allocating *allocating, const struct record_header *hea
 			error = memory_meter_gone(allocating->meter, site - 1, header->time_ns);
 	}
 	map64_remove(allocating->newest_sites, header->serial);
+	if (!error)
+		error = left_blocks_ended(allocating->left, header->serial, header->time_ns);
 	return error;
 }
 
@@ -331,7 +341,9 @@ int allocating_tick(struct allocating *allocating, uint64_t now_ns)
 		return 0;
 	allocating->ticked_ns = now_ns;
 	allocators_tick(allocating->allocators, now_ns);
-	error = resident_tick(allocating->resident, now_ns, &resident_bytes);
+	error = left_blocks_tick(allocating->left, now_ns);
+	if (!error)
+		error = resident_tick(allocating->resident, now_ns, &resident_bytes);
 	return error ? error : memory_meter_tick(allocating->meter, now_ns, resident_bytes);
 }
 
@@ -340,20 +352,31 @@ void allocating_end(struct allocating *allocating)
 	allocators_end(allocating->allocators);
 }
 
-static int on_alive(void *arg, const struct memory_block_key *key, const struct memory_block *block)
+/* A block that was not freed. ended_ns: when its process ended; 0: it has not. */
+static int on_left(void *arg, const struct memory_block_key *key, const struct memory_block *block,
+		   uint64_t ended_ns)
 {
 	struct allocating *allocating = arg;
+	uint64_t size = memory_block_size(block);
 	uint32_t tid = block->size_tid & ((1u << MEMORY_TID_BITS) - 1);
 	uint32_t site = site_of(allocating, block->stack_id, key->serial, tid);
 
-	if (memory_block_size(block) <= SMALL_BYTES)
+	if (size <= SMALL_BYTES)
 		allocating->small_alive++;
 	if (site == SITE_NONE) {
 		allocating->profile->lost[DROP_RECORD_MALFORMED]++;
 		return 0;
 	}
-	return memory_meter_alive(allocating->meter, site, block->born_ns,
-				  memory_block_size(block));
+	if (ended_ns)
+		return memory_meter_left(allocating->meter, site, block->born_ns, size, ended_ns);
+	return memory_meter_alive(allocating->meter, site, block->born_ns, size);
+}
+
+static int on_block(void *arg, const struct memory_block_key *key, const struct memory_block *block)
+{
+	struct allocating *allocating = arg;
+
+	return on_left(allocating, key, block, left_blocks_ended_ns(allocating->left, key->serial));
 }
 
 /*
@@ -387,8 +410,7 @@ int allocating_finish(struct allocating *allocating, uint64_t end_ns)
 	int error;
 
 	memory_meter_end(allocating->meter, end_ns);
-	error = capture_memory_blocks(allocating->capture, on_alive, allocating);
-
+	error = capture_memory_blocks(allocating->capture, on_block, allocating);
 	if (!error)
 		error = allocators_finish(allocating->allocators);
 	if (error)

@@ -44,6 +44,8 @@ void memory_meter_free(struct memory_meter *meter)
 	}
 	free(meter->sites);
 	free(meter->alive);
+	free(meter->left);
+	map64_free(meter->left_index);
 	free(meter);
 }
 

@@ -50,6 +50,13 @@ void memory_meter_failed(struct memory_meter *meter, uint32_t site_index);
 int memory_meter_gone(struct memory_meter *meter, uint32_t site_index, uint64_t time_ns);
 
 /*
+ * A block that the site's process still had when it ended, at ended_ns: by the kernel's own list, which
+ * does not have it any more. What is told here is not told by memory_meter_alive(). 0 or -ENOMEM.
+ */
+int memory_meter_left(struct memory_meter *meter, uint32_t site_index, uint64_t born_ns,
+		      uint64_t size, uint64_t ended_ns);
+
+/*
  * A reading of the clock and of the targets' resident size, some ten times a second: makes the
  * timeline. 0 or -ENOMEM.
  */

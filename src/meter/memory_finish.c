@@ -52,34 +52,107 @@ static uint64_t meter_site_end(const struct memory_meter *meter, uint32_t site_i
 	return meter->end_ns;
 }
 
+static struct meter_amount meter_alive_add(const struct memory_meter *meter,
+					   struct meter_alive *alive, uint64_t born, uint64_t end,
+					   uint64_t size)
+{
+	uint64_t age = end - born;
+	unsigned int which = 0;
+	double variance;
+	struct meter_amount amount = meter_weigh(meter, size, &variance);
+
+	meter_amount_add(&alive->live, &amount);
+	alive->variance += variance;
+	while (which < MEMORY_AGES - 1 && age >= AGE_ENDS_NS[which])
+		which++;
+	meter_amount_add(&alive->ages[which], &amount);
+	if (born < alive->oldest_ns)
+		alive->oldest_ns = born;
+	return amount;
+}
+
+static bool meter_is_first_half(const struct memory_meter *meter, uint64_t born)
+{
+	return born >> meter->span_shift < meter->half_span;
+}
+
 int memory_meter_alive(struct memory_meter *meter, uint32_t site_index, uint64_t born_ns,
 		       uint64_t size)
 {
-	uint64_t born = meter_since_start(meter, born_ns), end, age;
+	uint64_t born = meter_since_start(meter, born_ns), end;
 	struct meter_amount amount;
-	struct meter_alive *alive;
-	unsigned int which = 0;
-	double variance;
 
 	memory_meter_end(meter, 0);
 	if (meter_alive_reach(meter, site_index + 1))
 		return -ENOMEM;
-	alive = &meter->alive[site_index];
-	amount = meter_weigh(meter, size, &variance);
-	meter_amount_add(&alive->live, &amount);
-	alive->variance += variance;
 	end = meter_site_end(meter, site_index);
 	born = born < end ? born : end;
-	age = end - born;
-	while (which < MEMORY_AGES - 1 && age >= AGE_ENDS_NS[which])
-		which++;
-	meter_amount_add(&alive->ages[which], &amount);
-	if (born >> meter->span_shift < meter->half_span)
-		meter_amount_add(&alive->survivors, &amount);
-	if (born < alive->oldest_ns)
-		alive->oldest_ns = born;
+	amount = meter_alive_add(meter, &meter->alive[site_index], born, end, size);
+	if (meter_is_first_half(meter, born))
+		meter_amount_add(&meter->alive[site_index].survivors, &amount);
 	return 0;
 }
+
+/* ---- what ended processes had ---- */
+
+/* Spans only become longer, so that where one began is enough to tell what half it is in. */
+static struct meter_left *meter_left_of(struct memory_meter *meter, uint32_t site_index,
+					uint64_t born)
+{
+	uint64_t span = born >> meter->span_shift, *slot;
+
+	if (meter->left_index && meter->left_shift != meter->span_shift) {
+		map64_free(meter->left_index);
+		meter->left_index = NULL;
+	}
+	if (!meter->left_index)
+		meter->left_index = map64_new();
+	meter->left_shift = meter->span_shift;
+	slot = meter->left_index ?
+		       map64_slot(meter->left_index, map64_pair(site_index, span), NULL) :
+		       NULL;
+	if (!slot)
+		return NULL;
+	if (!*slot) {
+		if (GROW(meter->left, meter->left_capacity, meter->left_count))
+			return NULL;
+		meter->left[meter->left_count++] = (struct meter_left){
+			.site = site_index,
+			.born_ns = span << meter->span_shift,
+		};
+		*slot = meter->left_count;
+	}
+	return &meter->left[*slot - 1];
+}
+
+int memory_meter_left(struct memory_meter *meter, uint32_t site_index, uint64_t born_ns,
+		      uint64_t size, uint64_t ended_ns)
+{
+	uint64_t born = meter_since_start(meter, born_ns), end = meter_since_start(meter, ended_ns);
+	struct meter_amount amount;
+	struct meter_left *left;
+
+	born = born < end ? born : end;
+	left = meter_left_of(meter, site_index, born);
+	if (!left || meter_alive_reach(meter, site_index + 1))
+		return -ENOMEM;
+	amount = meter_alive_add(meter, &meter->alive[site_index], born, end, size);
+	meter_amount_add(&left->amount, &amount);
+	return 0;
+}
+
+static void meter_left_finish(struct memory_meter *meter)
+{
+	for (uint32_t i = 0; i < meter->left_count; i++) {
+		const struct meter_left *left = &meter->left[i];
+
+		if (meter_is_first_half(meter, left->born_ns))
+			meter_amount_add(&meter->alive[left->site].survivors, &left->amount);
+	}
+	meter->left_count = 0;
+}
+
+/* ---- the sums ---- */
 
 /* Parts of blocks become blocks. */
 static uint64_t whole(const struct memory_meter *meter, int64_t blocks)
@@ -225,6 +298,7 @@ int memory_meter_finish(struct memory_meter *meter, uint64_t end_ns)
 	if (meter_sites_reach(meter, memory->site_count) ||
 	    meter_alive_reach(meter, memory->site_count))
 		return -ENOMEM;
+	meter_left_finish(meter);
 	for (uint32_t i = 0; i < memory->site_count; i++)
 		meter_finish_site(meter, i, &memory->sites[i]);
 	memory->peak_at_ns = meter->peak_ns;

@@ -6,6 +6,7 @@
 #ifndef PYBPFPROF_METER_MEMORY_PRIVATE_H
 #define PYBPFPROF_METER_MEMORY_PRIVATE_H
 
+#include "base/map64.h"
 #include "meter/memory.h"
 #include "meter/memory_history.h"
 
@@ -30,13 +31,20 @@ struct meter_site {
 	uint64_t gone_ns; /* since the start */
 };
 
-/* What of a site the kernel's list has at the end. */
+/* What of a site the kernel's list has at the end, its process's or the run's. */
 struct meter_alive {
 	struct meter_amount live;
 	struct meter_amount ages[MEMORY_AGES];
 	struct meter_amount survivors;
 	uint64_t oldest_ns; /* since the start; UINT64_MAX none */
 	double variance;
+};
+
+/* What a site's process had when it ended, of what was allocated in one span. */
+struct meter_left {
+	uint32_t site;
+	uint64_t born_ns; /* since the start: where the span began */
+	struct meter_amount amount;
 };
 
 struct memory_meter {
@@ -60,12 +68,18 @@ struct memory_meter {
 
 	uint64_t latest_ns; /* told so far, since the start */
 
+	struct meter_alive *alive; /* by site: of ended processes, and at the end of all */
+	uint32_t alive_count, alive_capacity;
+	/* What of it is from the run's first half is known when the run has ended. */
+	struct meter_left *left;
+	uint32_t left_count, left_capacity;
+	struct map64 *left_index; /* site and span -> 1 + index; of spans of 2^left_shift ns */
+	unsigned int left_shift;
+
 	/* From memory_meter_end() on. */
 	bool ended;
-	uint64_t end_ns;	   /* since the start */
-	uint32_t half_span;	   /* the run's first half is what is before this span */
-	struct meter_alive *alive; /* by site */
-	uint32_t alive_count, alive_capacity;
+	uint64_t end_ns;    /* since the start */
+	uint32_t half_span; /* the run's first half is what is before this span */
 };
 
 /* What a block of that size counts, and the variance that this brings into a sum of bytes. */

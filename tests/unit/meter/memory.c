@@ -381,6 +381,52 @@ Test(memory_meter, survivors_are_of_the_first_half)
 	expect_amount(&memory->sites[0].survivors, 64, 64 * 16);
 }
 
+static void left(uint32_t site, uint64_t born_ns, uint64_t size, uint64_t ended_ns)
+{
+	cr_assert_eq(memory_meter_left(meter, site, START + born_ns, size, START + ended_ns), 0);
+}
+
+/* The same as if it had stayed in the list until the run ended. */
+Test(memory_meter, what_an_ended_process_had_is_alive_with_its_age_at_that_end)
+{
+	uint64_t second = 1000000000;
+
+	allocate(0, second, 100);
+	allocate(0, 2 * second, 100);
+	allocate(1, 3 * second, 7);
+	cr_assert_eq(memory_meter_gone(meter, 0, START + 12 * second), 0);
+	left(0, second, 100, 12 * second);
+	left(0, 2 * second, 100, 12 * second);
+	memory_meter_end(meter, START + 1000 * second);
+	alive(1, 3 * second, 7);
+	finish(1000 * second);
+	expect_amount(&memory->sites[0].amounts[MEMORY_VIEW_LIVE], 2, 200);
+	expect_amount(&memory->sites[0].amounts[MEMORY_VIEW_ALLOCATED], 2, 200);
+	expect_amount(&memory->sites[0].freed, 0, 0);
+	expect_amount(&memory->amounts[MEMORY_VIEW_LIVE], 3, 207);
+	expect_amount(&memory->sites[0].ages[2], 2, 200);
+	cr_expect_eq(memory->sites[0].oldest_ns, 11 * second);
+}
+
+/* Told in the middle of the run, when nobody knew where that is; the spans have grown since. */
+Test(memory_meter, what_an_ended_process_had_may_be_of_the_first_half)
+{
+	uint64_t step = 1 << 20;
+
+	for (uint64_t i = 0; i < 64; i++) {
+		uint64_t born = i * 16 * step;
+
+		allocate(0, born, 16);
+		left(0, born, 16, born + step);
+		if (i % 8 == 0)
+			left(1, born, 5, born + step);
+	}
+	finish(1024 * step);
+	expect_amount(&memory->sites[0].survivors, 32, 32 * 16);
+	expect_amount(&memory->sites[1].survivors, 4, 20);
+	expect_amount(&memory->sites[1].amounts[MEMORY_VIEW_LIVE], 8, 40);
+}
+
 /* 17.5 spans of 2^26 ns: the middle is in the ninth, nearer its end. */
 Test(memory_meter, the_halves_meet_where_a_span_ends)
 {
