@@ -264,6 +264,8 @@ static void callgrind_write_events(struct buffer *header, const struct exchange 
 				      "events: Wall_ns Cpu_ns\n");
 	else if (profile->lifetimes)
 		buffer_printf(header, "events: %s Objects\n", VIEWS[profile->lifetimes->view]);
+	else if (profile->collections)
+		buffer_string(header, "events: Pause_ns Collections\n");
 	else
 		buffer_printf(header, "events: %s %s\n",
 			      profile->unit == UNIT_NS &&
@@ -298,6 +300,8 @@ static void callgrind_write_header(struct callgrind *callgrind,
 		buffer_string(&text, "counts of calls are counts of blocks\n");
 	else if (profile->lifetimes)
 		buffer_string(&text, "counts of calls are counts of objects\n");
+	else if (profile->collections)
+		buffer_string(&text, "counts of calls are counts of collections\n");
 	else if (!callgrind->exchange.exact)
 		buffer_string(&text, "sampled: counts of calls are counts of samples\n");
 	closing_append_cost(&text, profile, options);

@@ -85,6 +85,13 @@ static const struct pprof_values VALUES_CPU = {
 	"nanoseconds",
 };
 
+static const struct pprof_values VALUES_COLLECTIONS = {
+	2,
+	{ { "collections", "count" }, { "pause", "nanoseconds" } },
+	"pause",
+	"nanoseconds",
+};
+
 static const struct pprof_values VALUES_SAMPLES = {
 	1,
 	{ { "samples", "count" } },
@@ -115,6 +122,8 @@ static const struct pprof_values *pprof_values_of(const struct profile *profile)
 		return &VALUES_LIFETIMES;
 	if (profile->calls)
 		return &VALUES_CALLS;
+	if (profile->collections)
+		return &VALUES_COLLECTIONS;
 	return profile->unit == UNIT_NS ? &VALUES_CPU : &VALUES_SAMPLES;
 }
 

@@ -183,6 +183,16 @@ Test(render_gc, json_has_each_with_its_line)
 	json_decref(report);
 }
 
+Test(render_gc, other_formats_name_pauses_and_collections)
+{
+	struct render_options options = wide();
+
+	buffer_release(&out);
+	sample_render("callgrind", profile, &options, &out);
+	expect("\nevents: Pause_ns Collections\nsummary: 100000000 4\n");
+	expect("\ndesc: counts of calls are counts of collections\n");
+}
+
 Test(render_gc, a_glob_keeps_what_began_in_its_functions)
 {
 	static const char *const globs[] = { "work" };

@@ -166,6 +166,21 @@ Test(pprof, sampled_memory_says_by_how_many_bytes)
 	profile_free(profile);
 }
 
+Test(pprof, collections_are_pauses)
+{
+	struct profile *profile = profile_new("gc", UNIT_NS);
+	struct render_options options = sample_options();
+	struct buffer out;
+
+	profile_add_thread(profile, profile_add_process(profile, 1, 100), 100);
+	profile->collections = collections_new();
+	read_back(profile, &options, "", &out);
+	expect_start(&out, "types collections/count pause/nanoseconds\n"
+			   "period 1 pause/nanoseconds\ndefault pause\n");
+	buffer_release(&out);
+	profile_free(profile);
+}
+
 Test(pprof, the_default_is_what_the_run_was_about)
 {
 	struct profile *profile = sample_blocks_new();
