@@ -32,7 +32,9 @@ static __always_inline void *scratch_take(void *map)
 
 static __always_inline void scratch_give(void *slot)
 {
-	__sync_val_compare_and_swap((__u32 *)slot, 1, 0);
+	/* What was read and written in it is over by then: x86 keeps stores in order. */
+	asm volatile("" ::: "memory");
+	*(volatile __u32 *)slot = 0;
 }
 
 #endif
