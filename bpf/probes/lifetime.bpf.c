@@ -9,6 +9,7 @@
  */
 #include "core/account.h"
 #include "core/collecting.h"
+#include "core/lifetime_classes.h"
 #include "core/place.h"
 #include "core/session.h"
 #include "core/target.h"
@@ -19,25 +20,10 @@
 const volatile __u64 lifetime_hash_below = 1ull << 32;
 
 enum {
-	/* Of a PyTypeObject, the same in every version (Include/cpython/object.h). */
-	TYPE_NAME = 24,
-	TYPE_SIZES = 32, /* tp_basicsize, tp_itemsize, tp_dealloc */
-	TYPE_FLAGS = 168,
-	TYPE_FLAG_HEAP = 1 << 9,
-	OBJECT_TYPE = 8,
+	OBJECT_TYPE = 8,  /* ob_type */
 	OBJECT_SIZE = 16, /* ob_size */
 	ITEMS_MAX = 1 << 28,
-	LIFETIME_PENDING = 4,  /* calls in progress of one thread; a power of two */
-	LIFETIME_CLASSES = 16, /* that a thread remembers; a power of two */
-};
-
-/* What a thread remembers of a class. */
-struct lifetime_class_memo {
-	__u64 type;
-	__u64 ends; /* lifetime_class_ends while which it holds */
-	struct lifetime_class_value class;
-	__u32 serial; /* 0: nothing is remembered */
-	__u32 reserved;
+	LIFETIME_PENDING = 4, /* calls in progress of one thread; a power of two */
 };
 
 /* A call that is to hand out an instance and has not come back yet. */
@@ -53,7 +39,7 @@ struct lifetime_task {
 	__u32 depth;
 	__u32 generation; /* targets_generation while which `target` holds; 0: it never did */
 	struct python_target target; /* its process */
-	struct lifetime_class_memo classes[LIFETIME_CLASSES];
+	struct lifetime_class_memo classes[LIFETIME_CLASS_MEMOS];
 	struct lifetime_pending pending[LIFETIME_PENDING];
 	struct place_memo memo;
 };
@@ -72,14 +58,6 @@ struct {
 	__type(value, struct memory_probe);
 } lifetime_probes SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 17);
-	__type(key, struct lifetime_class_key);
-	__type(value, struct lifetime_class_value);
-} lifetime_classes SEC(".maps");
-
 /* Room is taken as instances come; max_entries is tuned before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -89,9 +67,6 @@ struct {
 	__type(value, struct lifetime_object);
 } lifetime_objects SEC(".maps");
 
-__u32 lifetime_next_class_id;
-/* Classes that have ended, or were changed by user space: what threads remember is then stale. */
-__u64 lifetime_class_ends;
 /* Put into the map in all, and taken out: user space looks when to sweep. */
 __u64 lifetime_kept, lifetime_swept;
 
@@ -100,93 +75,6 @@ static __always_inline bool lifetime_followed(__u64 address)
 	__u32 hash = (address >> 4) * MEMORY_HASH_FACTOR >> 32;
 
 	return hash < lifetime_hash_below;
-}
-
-/* ---- classes ---- */
-
-/* `probe` is one that knows where subtype_dealloc() lies: all do. */
-static __noinline int lifetime_class_learn(__u64 type, __u64 subtype_dealloc, __u32 serial)
-{
-	struct lifetime_class_key key = { .type = type, .serial = serial };
-	struct lifetime_class_value value = {};
-	struct record_class record = { .type = type };
-	__u64 sizes[3], flags, name;
-
-	if (read_user(sizes, sizeof(sizes), type + TYPE_SIZES) ||
-	    read_user(&flags, 8, type + TYPE_FLAGS))
-		return 1;
-	if (flags & TYPE_FLAG_HEAP && sizes[2] == subtype_dealloc) {
-		value.class_id = __sync_fetch_and_add(&lifetime_next_class_id, 1) + 1;
-		value.bytes = sizes[0];
-		value.item_bytes = sizes[1];
-		if (!read_user(&name, 8, type + TYPE_NAME))
-			bpf_probe_read_user_str(record.name, sizeof(record.name),
-						(const void *)name);
-		record.class_id = value.class_id;
-		header_fill(&record.header, RECORD_CLASS, bpf_ktime_get_ns(), serial);
-		if (emit(&record, sizeof(record)))
-			return 1;
-	}
-	if (bpf_map_update_elem(&lifetime_classes, &key, &value, BPF_ANY)) {
-		drop(DROP_LIFETIME_TABLE_FULL);
-		return 1;
-	}
-	return 0;
-}
-
-/* NULL: it cannot be known. */
-static __always_inline const struct lifetime_class_value *
-lifetime_class(__u64 type, const struct memory_probe *probe, __u64 bias, __u32 serial)
-{
-	struct lifetime_class_key key = { .type = type, .serial = serial };
-	const struct lifetime_class_value *class = bpf_map_lookup_elem(&lifetime_classes, &key);
-
-	/* What is derived from a C type ends there, too; which types of C's are followed is known. */
-	if (class || probe->first_argument)
-		return class;
-	if (lifetime_class_learn(type, probe->inside_start + bias, serial))
-		return NULL;
-	return bpf_map_lookup_elem(&lifetime_classes, &key);
-}
-
-/* The same, with what the thread remembers to ask first. */
-static __always_inline const struct lifetime_class_value *
-lifetime_class_memo(struct lifetime_task *task, __u64 type, const struct memory_probe *probe,
-		    __u64 bias, __u32 serial)
-{
-	struct lifetime_class_memo *memo =
-		&task->classes[(type >> 4 ^ type >> 9) & (LIFETIME_CLASSES - 1)];
-	__u64 ends = *(volatile __u64 *)&lifetime_class_ends;
-	const struct lifetime_class_value *class;
-
-	if (memo->type == type && memo->serial == serial && memo->ends == ends)
-		return &memo->class;
-	class = lifetime_class(type, probe, bias, serial);
-	if (!class)
-		return NULL;
-	memo->type = type;
-	memo->serial = serial;
-	memo->ends = ends;
-	memo->class = *class;
-	return &memo->class;
-}
-
-/* Not inline: its record would leave too little stack for lifetime_class_learn() (before Linux 6.13). */
-static __noinline void lifetime_class_ended(__u64 type, __u32 serial)
-{
-	struct lifetime_class_key key = { .type = type, .serial = serial };
-	const struct lifetime_class_value *class = bpf_map_lookup_elem(&lifetime_classes, &key);
-	struct record_class record = { .type = type };
-
-	if (!class)
-		return;
-	record.class_id = class->class_id;
-	bpf_map_delete_elem(&lifetime_classes, &key);
-	__sync_fetch_and_add(&lifetime_class_ends, 1);
-	if (!record.class_id)
-		return;
-	header_fill(&record.header, RECORD_CLASS_END, bpf_ktime_get_ns(), serial);
-	emit(&record, sizeof(record));
 }
 
 /* ---- objects ---- */
@@ -410,7 +298,7 @@ static __always_inline void lifetime_born(struct pt_regs *ctx, const struct memo
 	__u64 address = lifetime_register(ctx, probe->object_register) + probe->object_offset;
 	__u64 type = lifetime_register(ctx, probe->type_register), items = 0;
 	const struct lifetime_class_value *class =
-		lifetime_class_memo(task, type, probe, bias, target->serial);
+		lifetime_class_memo(task->classes, type, probe, bias, target->serial);
 
 	if (!class || !class->class_id ||
 	    (class->class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
@@ -445,7 +333,7 @@ static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 	if (probe->call == LIFETIME_BIRTH) {
 		lifetime_born(ctx, probe, task, bias, target);
 	} else if (probe->call == LIFETIME_MAKE) {
-		class = lifetime_class_memo(task, object, probe, bias, target->serial);
+		class = lifetime_class_memo(task->classes, object, probe, bias, target->serial);
 		awaited = class && class->class_id &&
 			  lifetime_begin(ctx, task, class, target->serial);
 	} else if (probe->call == LIFETIME_TYPE_END) {
@@ -457,40 +345,53 @@ static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 	return awaited;
 }
 
-/* A function has handed out `ctx->ax`. */
-static __always_inline void lifetime_left(struct pt_regs *ctx)
+/* The call that comes back now, taken off; NULL: it is not awaited. */
+static __always_inline struct lifetime_pending *lifetime_end_find(struct pt_regs *ctx,
+								  struct lifetime_task *task)
 {
-	struct lifetime_pending *pending = NULL;
-	struct lifetime_task *task = lifetime_task(0);
-	__u64 start_ns = account_hit(), address = ctx->ax;
-	const struct python_target *target;
-	__u32 depth;
-	bool known;
+	struct lifetime_pending *pending;
+	__u32 depth = task->depth;
 
-	if (!task)
-		return;
-	depth = task->depth;
 	for (__u32 i = 0; i < LIFETIME_PENDING && depth; i++, depth--) {
 		pending = lifetime_pending_at(task, depth - 1);
 		/* It lies where the return address was, which is gone by now. */
-		if (pending->sp == ctx->sp - 8)
-			break;
-		pending = NULL;
+		if (pending->sp != ctx->sp - 8)
+			continue;
+		task->depth = depth - 1;
+		return pending;
 	}
+	return NULL;
+}
+
+/* A function has handed out `address`. */
+static __always_inline void lifetime_handed_out(struct pt_regs *ctx, struct lifetime_task *task,
+						__u64 address)
+{
+	const struct lifetime_pending *pending = lifetime_end_find(ctx, task);
+	const struct python_target *target;
+	bool known;
+
 	if (!pending)
 		return;
-	depth--;
-	task->depth = depth;
 	/* One function hands out what another one, called by it, has made. */
 	known = pending->inner == address;
-	if (depth)
-		lifetime_pending_at(task, depth - 1)->inner = address;
+	if (task->depth)
+		lifetime_pending_at(task, task->depth - 1)->inner = address;
 	target = lifetime_target(task);
 	if (known || !address || !target || target->serial != pending->serial ||
 	    (pending->class.class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
 		return;
 	lifetime_made(address, &pending->class, lifetime_bytes(&pending->class, address), task,
 		      bpf_ktime_get_ns(), target);
+}
+
+static __always_inline void lifetime_left(struct pt_regs *ctx)
+{
+	struct lifetime_task *task = lifetime_task(0);
+	__u64 start_ns = account_hit();
+
+	if (task)
+		lifetime_handed_out(ctx, task, ctx->ax);
 	account_end(start_ns);
 }
 
