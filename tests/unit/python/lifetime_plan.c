@@ -24,6 +24,7 @@
 enum {
 	COUNT = 20, /* of each kind, by targets/lifetimes.py */
 	OBJECT_TYPE = 8,
+	TYPE_ITEMSIZE = 0x28, /* tp_itemsize */
 	PATH_BYTES = 512,
 };
 
@@ -49,20 +50,22 @@ struct planned {
 	char reason[256];
 };
 
-/* `library_path`: LD_LIBRARY_PATH for it, or NULL. */
+/* `variable`: of its environment, NAME=value, or NULL. */
 static void planned_start(struct planned *planned, const struct every_python *from,
-			  const char *library_path)
+			  const char *variable)
 {
 	struct python_cache *cache = python_cache_new();
-	char variable[PATH_BYTES];
 	char *const plain[] = { (char *)from->interpreter, "-S", "-c", script_text, NULL };
-	char *const by_env[] = { "/usr/bin/env", variable, (char *)from->interpreter, "-S", "-c",
-				 script_text,	 NULL };
+	char *const by_env[] = { "/usr/bin/env",
+				 (char *)variable,
+				 (char *)from->interpreter,
+				 "-S",
+				 "-c",
+				 script_text,
+				 NULL };
 
 	memset(planned, 0, sizeof(*planned));
-	if (library_path)
-		snprintf(variable, sizeof(variable), "LD_LIBRARY_PATH=%s", library_path);
-	child_start(&planned->child, from->root, NULL, library_path ? by_env : plain);
+	child_start(&planned->child, from->root, NULL, variable ? by_env : plain);
 	python_inspect(cache, planned->child.pid, &planned->python);
 	python_cache_free(cache);
 	cr_assert_eq(planned->python.verdict, PYTHON_KNOWN, "%s: %s", from->name,
@@ -80,12 +83,16 @@ static void planned_start(struct planned *planned, const struct every_python *fr
  */
 enum { BREAKPOINTS = 4, CONTROL = 7, BACK = BREAKPOINTS - 1 };
 
+/* What is looked for while one kind is made and dropped: all at once would be too many. */
+enum looking { FOR_MAKINGS, FOR_ENDS };
+
 struct counted {
 	const struct planned *planned;
 	uint64_t type;
-	uint64_t address[BREAKPOINTS]; /* in the process; the makers', and BACK */
-	uint64_t end;		       /* in BACK, unless that is where a making returns to */
-	uint64_t back_stack;	       /* what the stack pointer is there; 0: none in progress */
+	bool has_items;					/* instances of it can have any */
+	uint64_t asked;					/* for how many each time */
+	const struct memory_probe *probes[BREAKPOINTS]; /* where a breakpoint is */
+	uint64_t back, back_stack; /* where a call returns to, with which stack pointer; 0: none */
 	size_t entered, made, ended;
 };
 
@@ -97,10 +104,38 @@ static uint64_t word_of(pid_t pid, uint64_t address)
 	return word;
 }
 
-static bool debug_register_put(pid_t pid, size_t number, uint64_t value)
+/* Numbered as instructions do. */
+static uint64_t register_of(const struct user_regs_struct *registers, unsigned int number)
 {
-	return ptrace(PTRACE_POKEUSER, pid,
-		      offsetof(struct user, u_debugreg) + number * sizeof(value), value) == 0;
+	const uint64_t values[] = {
+		registers->rax, registers->rcx, registers->rdx, registers->rbx,
+		registers->rsp, registers->rbp, registers->rsi, registers->rdi,
+		registers->r8,	registers->r9,	registers->r10, registers->r11,
+		registers->r12, registers->r13, registers->r14, registers->r15,
+	};
+
+	cr_assert_lt(number, sizeof(values) / sizeof(values[0]));
+	return values[number];
+}
+
+static void debug_register_put(const struct counted *counted, size_t number, uint64_t value)
+{
+	const size_t offset = offsetof(struct user, u_debugreg) + number * sizeof(value);
+
+	if (ptrace(PTRACE_POKEUSER, counted->planned->child.pid, offset, value) != 0)
+		cr_skip_test("no hardware breakpoints here");
+}
+
+/* Those that are to be met from now on. */
+static void breakpoints_enable(const struct counted *counted)
+{
+	uint64_t control = counted->back_stack ? 1u << 2 * BACK : 0;
+
+	for (size_t i = 0; i < BREAKPOINTS; i++) {
+		if (counted->probes[i])
+			control |= 1u << 2 * i;
+	}
+	debug_register_put(counted, CONTROL, control);
 }
 
 static void stop_wait(pid_t pid)
@@ -117,43 +152,45 @@ static void interrupt(pid_t pid)
 	stop_wait(pid);
 }
 
-static void addresses_take(struct counted *counted)
+static bool is_making(const struct memory_probe *probe)
 {
-	const struct planned *planned = counted->planned;
-	size_t makers = 0;
-
-	for (size_t i = 0; i < planned->plan.site_count; i++) {
-		const struct memory_probe *probe = &planned->plan.sites[i].probe;
-		const uint64_t address = probe->address + planned->python.load_bias;
-
-		if (probe->call == LIFETIME_END)
-			counted->end = address;
-		if (probe->call != LIFETIME_MAKE)
-			continue;
-		cr_assert_lt(makers, (size_t)BACK);
-		counted->address[makers++] = address;
-	}
-	counted->address[BACK] = counted->end;
+	return probe->call == LIFETIME_MAKE || probe->call == LIFETIME_BIRTH;
 }
 
-static void counting_start(struct counted *counted, const struct planned *planned, uint64_t type)
+static void probes_take(struct counted *counted, enum looking looking)
 {
-	const pid_t pid = planned->child.pid;
-	uint64_t enabled = 0;
+	const struct allocator_plan *plan = &counted->planned->plan;
+	bool returns = false;
+	size_t count = 0;
 
-	*counted = (struct counted){ .planned = planned, .type = type };
-	addresses_take(counted);
+	for (size_t i = 0; i < plan->site_count; i++) {
+		const struct memory_probe *probe = &plan->sites[i].probe;
+
+		if (looking == FOR_MAKINGS ? !is_making(probe) : probe->call != LIFETIME_END)
+			continue;
+		cr_assert_lt(count, (size_t)BREAKPOINTS);
+		counted->probes[count++] = probe;
+		returns |= probe->call == LIFETIME_MAKE;
+	}
+	if (returns)
+		cr_assert_leq(count, (size_t)BACK);
+}
+
+static uint64_t address_of(const struct counted *counted, const struct memory_probe *probe)
+{
+	return probe->address + counted->planned->python.load_bias;
+}
+
+static void counting_start(struct counted *counted, enum looking looking)
+{
+	const pid_t pid = counted->planned->child.pid;
+
 	cr_assert_eq(ptrace(PTRACE_SEIZE, pid, NULL, NULL), 0);
 	interrupt(pid);
-	for (size_t i = 0; i < BREAKPOINTS; i++) {
-		if (!counted->address[i])
-			continue;
-		if (!debug_register_put(pid, i, counted->address[i]))
-			cr_skip_test("no hardware breakpoints here");
-		enabled |= 1u << 2 * i;
-	}
-	if (!debug_register_put(pid, CONTROL, enabled))
-		cr_skip_test("no hardware breakpoints here");
+	probes_take(counted, looking);
+	for (size_t i = 0; i < BREAKPOINTS && counted->probes[i]; i++)
+		debug_register_put(counted, i, address_of(counted, counted->probes[i]));
+	breakpoints_enable(counted);
 	cr_assert_eq(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
 }
 
@@ -162,17 +199,29 @@ static void counting_end(struct counted *counted)
 	const pid_t pid = counted->planned->child.pid;
 
 	interrupt(pid);
-	cr_assert(debug_register_put(pid, CONTROL, 0));
+	debug_register_put(counted, CONTROL, 0);
 	cr_assert_eq(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
 }
 
-static void back_put(struct counted *counted, uint64_t address)
+/* What is born lies in one register and its type in another, and in it. */
+static void birth_count(struct counted *counted, const struct memory_probe *probe,
+			const struct user_regs_struct *registers)
 {
-	counted->address[BACK] = address;
-	cr_assert(debug_register_put(counted->planned->child.pid, BACK, address));
+	const uint64_t object =
+		register_of(registers, probe->object_register) + probe->object_offset;
+	uint64_t items = 0;
+
+	if (register_of(registers, probe->type_register) != counted->type)
+		return;
+	counted->entered++;
+	if (probe->items_register != LIFETIME_NO_REGISTER)
+		items = register_of(registers, probe->items_register);
+	counted->made +=
+		word_of(counted->planned->child.pid, object + OBJECT_TYPE) == counted->type &&
+		(!counted->has_items || items == counted->asked);
 }
 
-static void making_count(struct counted *counted, const struct user_regs_struct *registers)
+static void call_count(struct counted *counted, const struct user_regs_struct *registers)
 {
 	if (registers->rdi != counted->type)
 		return;
@@ -181,7 +230,9 @@ static void making_count(struct counted *counted, const struct user_regs_struct 
 	if (counted->back_stack)
 		return;
 	counted->back_stack = registers->rsp + 8;
-	back_put(counted, word_of(counted->planned->child.pid, registers->rsp));
+	counted->back = word_of(counted->planned->child.pid, registers->rsp);
+	debug_register_put(counted, BACK, counted->back);
+	breakpoints_enable(counted);
 }
 
 /* It came back: what it hands out is an object of the type. */
@@ -192,7 +243,24 @@ static void back_count(struct counted *counted, const struct user_regs_struct *r
 	counted->made +=
 		word_of(counted->planned->child.pid, registers->rax + OBJECT_TYPE) == counted->type;
 	counted->back_stack = 0;
-	back_put(counted, counted->end);
+	breakpoints_enable(counted);
+}
+
+static void probe_count(struct counted *counted, const struct memory_probe *probe,
+			const struct user_regs_struct *registers)
+{
+	const pid_t pid = counted->planned->child.pid;
+
+	switch (probe->call) {
+	case LIFETIME_BIRTH:
+		birth_count(counted, probe, registers);
+		break;
+	case LIFETIME_MAKE:
+		call_count(counted, registers);
+		break;
+	default:
+		counted->ended += word_of(pid, registers->rdi + OBJECT_TYPE) == counted->type;
+	}
 }
 
 static void stopped(struct counted *counted)
@@ -201,24 +269,25 @@ static void stopped(struct counted *counted)
 	struct user_regs_struct registers;
 
 	cr_assert_eq(ptrace(PTRACE_GETREGS, pid, NULL, &registers), 0);
-	if (registers.rip != counted->address[BACK])
-		making_count(counted, &registers);
-	else if (counted->back_stack)
+	if (counted->back_stack && registers.rip == counted->back)
 		back_count(counted, &registers);
-	else
-		counted->ended += word_of(pid, registers.rdi + OBJECT_TYPE) == counted->type;
+	for (size_t i = 0; i < BREAKPOINTS && counted->probes[i]; i++) {
+		if (address_of(counted, counted->probes[i]) == registers.rip)
+			probe_count(counted, counted->probes[i], &registers);
+	}
 	cr_assert_eq(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
 }
 
 /* Has the target make and drop the instances of one kind. */
-static void kind_run(struct planned *planned, size_t kind, struct counted *counted)
+static void kind_run(struct planned *planned, size_t kind, enum looking looking,
+		     struct counted *counted)
 {
 	struct pollfd said = { .fd = fileno(planned->child.output), .events = POLLIN };
 	const pid_t pid = planned->child.pid;
 	char line[32];
 	int status;
 
-	counting_start(counted, planned, planned->child.functions[kind].address);
+	counting_start(counted, looking);
 	snprintf(line, sizeof(line), "%zu\n", kind);
 	cr_assert_eq(write(planned->child.input, line, strlen(line)), (ssize_t)strlen(line));
 	for (;;) {
@@ -234,26 +303,65 @@ static void kind_run(struct planned *planned, size_t kind, struct counted *count
 	counting_end(counted);
 }
 
+/*
+ * What tp_alloc is asked for, by the arguments in targets/lifetimes.py: elements, bytes, and digits
+ * of 30 bits. Nobody asks for items of a class that is made, for it has no slots.
+ */
+static const struct {
+	const char *class;
+	uint64_t asked[2]; /* by its first kind, and its second */
+} ITEMS[] = {
+	{ "Subtuple", { 2, 300 } }, { "Named", { 2 } }, { "Subint", { 1, 3000 / 30 + 1 } },
+	{ "Subbytes", { 3 } },	    { "Meta", { 0 } },
+};
+
+static struct counted kind_counted(const struct planned *planned, size_t kind)
+{
+	const uint64_t type = planned->child.functions[kind].address;
+	const char *name = planned->child.functions[kind].name;
+	struct counted counted = { .planned = planned, .type = type };
+	size_t earlier = 0;
+
+	counted.has_items = word_of(planned->child.pid, type + TYPE_ITEMSIZE) != 0;
+	for (size_t i = 0; i < kind; i++)
+		earlier += strcmp(planned->child.functions[i].name, name) == 0;
+	for (size_t i = 0; i < sizeof(ITEMS) / sizeof(ITEMS[0]); i++) {
+		if (strcmp(ITEMS[i].class, name) != 0)
+			continue;
+		cr_assert(counted.has_items, "%s", name);
+		cr_assert_lt(earlier, 2u, "%s", name);
+		counted.asked = ITEMS[i].asked[earlier];
+		return counted;
+	}
+	cr_assert_not(counted.has_items, "%s", name);
+	return counted;
+}
+
 static void expect_kinds(const struct every_python *from, struct planned *planned)
 {
 	cr_assert_gt(planned->child.function_count, (size_t)40, "%s", from->name);
 	for (size_t i = 0; i < planned->child.function_count; i++) {
 		const char *name = planned->child.functions[i].name;
-		struct counted counted;
+		struct counted counted = kind_counted(planned, i);
 
-		kind_run(planned, i, &counted);
+		kind_run(planned, i, FOR_MAKINGS, &counted);
 		cr_expect_eq(counted.entered, (size_t)COUNT, "%s, kind %zu %s: %zu", from->name, i,
 			     name, counted.entered);
 		cr_expect_eq(counted.made, (size_t)COUNT, "%s, kind %zu %s: %zu", from->name, i,
 			     name, counted.made);
 		/* A class refers to itself: it is left to the collector. */
-		if (strcmp(name, "Meta") != 0)
-			cr_expect_eq(counted.ended, (size_t)COUNT, "%s, kind %zu %s: %zu",
-				     from->name, i, name, counted.ended);
+		if (strcmp(name, "Meta") == 0)
+			continue;
+		counted = kind_counted(planned, i);
+		kind_run(planned, i, FOR_ENDS, &counted);
+		cr_expect_eq(counted.ended, (size_t)COUNT, "%s, kind %zu %s: %zu", from->name, i,
+			     name, counted.ended);
 	}
 }
 
-static void expect_sites(const struct every_python *from, const struct planned *planned)
+/* `making`: how it is seen that instances are made. */
+static void expect_sites(const struct every_python *from, const struct planned *planned,
+			 enum memory_call making)
 {
 	size_t calls[LIFETIME_TYPE_END + 1] = { 0 };
 
@@ -266,7 +374,8 @@ static void expect_sites(const struct every_python *from, const struct planned *
 			     from->name);
 		cr_expect_eq(site->probe.first_argument, 0, "%s", from->name);
 	}
-	cr_expect_geq(calls[LIFETIME_MAKE], 1u, "%s", from->name);
+	cr_expect_geq(calls[making], 1u, "%s", from->name);
+	cr_expect_eq(calls[LIFETIME_MAKE] + calls[LIFETIME_BIRTH], calls[making], "%s", from->name);
 	cr_expect_eq(calls[LIFETIME_END], 1u, "%s", from->name);
 	cr_expect_eq(calls[LIFETIME_TYPE_END], 1u, "%s", from->name);
 	cr_expect_str_eq(planned->plan.name, "objects");
@@ -285,7 +394,7 @@ Test(lifetime_plan, every_instance_is_met_once_where_it_is_made_and_once_where_i
 		struct planned planned;
 
 		planned_start(&planned, &pythons[i], NULL);
-		expect_sites(&pythons[i], &planned);
+		expect_sites(&pythons[i], &planned, LIFETIME_BIRTH);
 		expect_kinds(&pythons[i], &planned);
 		child_end(&planned.child);
 	}
@@ -309,7 +418,7 @@ Test(lifetime_plan, no_symbol_is_needed_but_what_is_exported)
 {
 	struct every_python pythons[EVERY_PYTHON_MAX];
 	size_t count = every_python_list(pythons), seen = 0;
-	char directory[PATH_BYTES], command[2 * PATH_BYTES];
+	char directory[PATH_BYTES], variable[2 * PATH_BYTES], command[2 * PATH_BYTES];
 
 	script_read();
 	for (size_t i = 0; i < count; i++) {
@@ -319,9 +428,10 @@ Test(lifetime_plan, no_symbol_is_needed_but_what_is_exported)
 		    !stripped_copy(&pythons[i], directory, sizeof(directory)))
 			continue;
 		seen++;
-		planned_start(&planned, &pythons[i], directory);
+		snprintf(variable, sizeof(variable), "LD_LIBRARY_PATH=%s", directory);
+		planned_start(&planned, &pythons[i], variable);
 		cr_expect(planned.python.stripped, "%s", pythons[i].name);
-		expect_sites(&pythons[i], &planned);
+		expect_sites(&pythons[i], &planned, LIFETIME_BIRTH);
 		expect_kinds(&pythons[i], &planned);
 		child_end(&planned.child);
 		snprintf(command, sizeof(command), "rm -r '%s'", directory);
@@ -329,6 +439,40 @@ Test(lifetime_plan, no_symbol_is_needed_but_what_is_exported)
 	}
 	if (!seen)
 		cr_skip_test("no such Python here");
+}
+
+/* Debian's own, which is one file: what it calls itself it calls by no name. */
+static const struct every_python *whole_python(const struct every_python *pythons, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!*pythons[i].root && strncmp(pythons[i].interpreter, "/usr/bin/", 9) == 0)
+			return &pythons[i];
+	}
+	cr_skip_test("no Debian python3 on this host");
+}
+
+Test(lifetime_plan, where_no_place_is_found_calls_and_their_returns_are_taken)
+{
+	struct every_python pythons[EVERY_PYTHON_MAX], nameless;
+	size_t count = every_python_list(pythons);
+	struct planned planned;
+	char command[2 * PATH_BYTES];
+
+	script_read();
+	nameless = *whole_python(pythons, count);
+	snprintf(
+		command, sizeof(command),
+		"LC_ALL=C sed 's/PyErr_NoMemory/PyErr_NoMemorx/g' '%s' >/tmp/pybpfprof-%d-nameless "
+		"&& chmod +x /tmp/pybpfprof-%d-nameless",
+		nameless.interpreter, getpid(), getpid());
+	cr_assert_eq(system(command), 0);
+	snprintf(nameless.interpreter, sizeof(nameless.interpreter), "/tmp/pybpfprof-%d-nameless",
+		 getpid());
+	planned_start(&planned, &nameless, "PYTHONHOME=/usr");
+	unlink(nameless.interpreter);
+	expect_sites(&nameless, &planned, LIFETIME_MAKE);
+	expect_kinds(&nameless, &planned);
+	child_end(&planned.child);
 }
 
 /* What `symbol` of an unstripped library is called is where the plan says instances end. */
