@@ -59,7 +59,8 @@ static __noinline int lifetime_class_learn(__u64 type, __u64 subtype_dealloc, __
 						(const void *)name);
 		record.class_id = value.class_id;
 		header_fill(&record.header, RECORD_CLASS, bpf_ktime_get_ns(), serial);
-		if (emit(&record, sizeof(record)))
+		/* At once: its module is read from the process, which may end soon. */
+		if (emit_now(&record, sizeof(record)))
 			return 1;
 	}
 	if (bpf_map_update_elem(&lifetime_classes, &key, &value, BPF_ANY)) {
