@@ -7,6 +7,11 @@ import time
 
 import live
 
+KNOWN = "lifetime_known.py"
+MADE, KEPT = 50, 20  # by it, of each class
+# The innermost line of Python that makes them is in a module of the library.
+ELSEWHERE = {"Copied", "Pickled"}
+
 SITE_SUMS = ("created", "destroyed", "live", "by_collector", "created_bytes", "live_bytes")
 
 
@@ -95,9 +100,9 @@ class LifetimeTest(live.LiveTest):
         name = os.path.join(self.place(python), "worked")
         return name, python.root + name
 
-    def watch(self, target, *args):
+    def watch(self, target, *args, **kwargs):
         return self.start_pybpfprof("--mode", "lifetime", "-f", "json", "--max-overhead", "none",
-                                    "-p", target.pid, *args)
+                                    "-p", target.pid, *args, **kwargs)
 
     def stop(self, process, may_lose=False):
         process.send_signal(signal.SIGINT)
@@ -125,3 +130,53 @@ class LifetimeTest(live.LiveTest):
         with open(os.path.join(self.workdir, "lifetime.json"), "rb") as file:
             run.stdout = file.read().decode()
         return self.lifetime_of(run, may_lose)
+
+
+class KnownTest(LifetimeTest):
+    """What lifetime_known.py does is what is to be found."""
+
+    def watch_known(self, python, target_env=None, **kwargs):
+        """What has no name here is for pybpfprof."""
+        done, done_here = self.done_file(python)
+        target = self.start(python, KNOWN, "watched", done, env=target_env)
+        process = self.watch(target, **kwargs)
+        self.see_watching(process)
+        os.kill(target.pid, signal.SIGUSR1)
+        self.await_file(done_here, target)
+        found = self.stop(process)
+        os.unlink(done_here)
+        return found, target.finish(self)
+
+    def see_watching(self, process):
+        """All probes are in, and nothing has happened yet."""
+
+    def check_known(self, python, found, truth):
+        self.assertGreater(len(truth["names"]), 30)
+        for name in truth["names"]:
+            with self.subTest(name=name):
+                self.check_known_class(python, found, name, truth["sizes"][name])
+        self.assertGreater(len(truth["finalized"]), 20)
+        for name, count in truth["finalized"].items():
+            self.assertEqual(found.row(name)["destroyed"], count, name)
+            self.assertEqual(found.row(name)["created"], truth["seen"][name], name)
+
+    def check_known_class(self, python, found, name, size):
+        row = found.row(name, "__main__")
+        self.assertEqual((row["births"], row["python"]), ("probed", True))
+        self.assertEqual((row["created"], row["destroyed"], row["live"]),
+                         (MADE, MADE - KEPT, KEPT))
+        self.assertEqual((row["again"], row["by_collector"]), (0, 0))
+        self.assertEqual(row["imbalance"], 0)
+        # copied and pickled were there before, or are not any more.
+        self.assertEqual(row["destroyed_before"], 0)
+        # typing's own __new__ makes it there.
+        if name not in ELSEWHERE and not (name == "Box" and python.minor == 8):
+            self.check_known_sites(found, name)
+        if size is not None:
+            self.assertEqual((row["created_bytes"], row["bytes"]), (MADE * size, KEPT * size))
+
+    def check_known_sites(self, found, name):
+        [line] = live.marked_lines(KNOWN, "birth " + name)
+        sums = found.lines(name, KNOWN)
+        self.assertEqual(set(sums), {line})
+        self.assertEqual((sums[line]["created"], sums[line]["live"]), (MADE, KEPT))

@@ -1,60 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Lives of objects, against weakref.finalize and the clock of the target itself."""
 import os
-import signal
 
 import lifetime
 import live
+from lifetime import KEPT, KNOWN, MADE
 from live import for_each
 
-KNOWN = "lifetime_known.py"
-MADE, KEPT = 50, 20
-# The innermost line of Python that makes them is in a module of the library.
-ELSEWHERE = {"Copied", "Pickled"}
 
-
-class LifetimeKnownTest(lifetime.LifetimeTest):
-    def watch_known(self, python):
-        done, done_here = self.done_file(python)
-        target = self.start(python, KNOWN, "watched", done)
-        process = self.watch(target)
-        os.kill(target.pid, signal.SIGUSR1)
-        self.await_file(done_here, target)
-        found = self.stop(process)
-        return found, target.finish(self)
-
+class LifetimeKnownTest(lifetime.KnownTest):
     @for_each(live.pythons)
     def test_every_kind_of_class(self, python):
         found, truth = self.watch_known(python)
-        self.assertGreater(len(truth["names"]), 30)
-        for name in truth["names"]:
-            with self.subTest(name=name):
-                # typing's own __new__ makes it there.
-                elsewhere = name in ELSEWHERE or (name == "Box" and python.minor == 8)
-                row = found.row(name, "__main__")
-                self.assertEqual((row["births"], row["python"]), ("probed", True))
-                self.assertEqual((row["created"], row["destroyed"], row["live"]),
-                                 (MADE, MADE - KEPT, KEPT))
-                self.assertEqual((row["again"], row["by_collector"]), (0, 0))
-                self.assertEqual(row["imbalance"], 0)
-                # copied and pickled were there before, or are not any more.
-                self.assertEqual(row["destroyed_before"], 0)
-                if not elsewhere:
-                    self.check_sites(found, name)
-                size = truth["sizes"][name]
-                if size is not None:
-                    self.assertEqual((row["created_bytes"], row["bytes"]),
-                                     (MADE * size, KEPT * size))
-        self.assertGreater(len(truth["finalized"]), 20)
-        for name, count in truth["finalized"].items():
-            self.assertEqual(found.row(name)["destroyed"], count, name)
-            self.assertEqual(found.row(name)["created"], truth["seen"][name], name)
-
-    def check_sites(self, found, name):
-        [line] = live.marked_lines(KNOWN, "birth " + name)
-        sums = found.lines(name, KNOWN)
-        self.assertEqual(set(sums), {line})
-        self.assertEqual((sums[line]["created"], sums[line]["live"]), (MADE, KEPT))
+        self.check_known(python, found, truth)
 
     @for_each(live.pythons)
     def test_ages(self, python):
