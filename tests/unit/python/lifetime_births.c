@@ -65,6 +65,7 @@ static const struct {
 	{ "behind_32", { { "behind_32", RAX, 32, RBX, RBP } } },
 	{ "pushed", { { "pushed", RAX, 0, RBX, RBP } } },
 	{ "far", { { "far", RAX, 0, RBX, RBP } } },
+	{ "overwritten", { { "overwritten", RAX, 0, R12, R13 } } },
 	{ "no_items", { { "no_items", RAX, 0, RBX, NONE } } },
 	{ "cleared_items", { { "cleared_items", RAX, 0, RBX, NONE } } },
 	{ "moved_items", { { "moved_items", RAX, 0, RBX, NONE } } },

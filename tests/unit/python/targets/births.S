@@ -127,6 +127,18 @@ maker far
 	place	far
 	made	far
 
+	/* What is in two registers is in one of them at the place. */
+maker overwritten
+	mov	%rbx, %r12
+	mov	%rbp, %r13
+	mov	%rbx, 8(%rax)
+	pop	%rbx
+	pop	%rbp
+	place	overwritten
+	ret
+overwritten_failed:
+	jmp	no_memory
+
 	/* ---- how many items ---- */
 
 	/* A copy for no items. */
@@ -434,7 +446,7 @@ maker indexed
 	made	indexed
 
 maker before_type
-	mov	%rbx, (%rax)
+	mov	%rbx, -8(%rax)
 	call	track
 	made	before_type
 
