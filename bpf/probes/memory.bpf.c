@@ -552,6 +552,18 @@ static __always_inline bool memory_called(struct pt_regs *ctx, const struct memo
 	return false;
 }
 
+/* Whoever hits it pays for it, a target or not. */
+static __always_inline void memory_stepped_count(const struct memory_probe *probe)
+{
+	struct kernel_stats *counts;
+
+	if (!probe->stepped)
+		return;
+	counts = stats_get();
+	if (counts)
+		counts->stepped++;
+}
+
 /* Whether its return is awaited. */
 static __always_inline bool memory_entered(struct pt_regs *ctx)
 {
@@ -567,8 +579,11 @@ static __always_inline bool memory_entered(struct pt_regs *ctx)
 		drop(DROP_MEMORY_EVENTS);
 		return false;
 	}
+	if (!probe)
+		return false;
+	memory_stepped_count(probe);
 	target = memory_target(task);
-	if (!probe || !target)
+	if (!target)
 		return false;
 	if (probe->call == MEMORY_FREE)
 		memory_freed(ctx, probe, task, target->serial);

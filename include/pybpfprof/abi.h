@@ -425,9 +425,9 @@ enum memory_call {
 	/* --mode lifetime: CPython's own. */
 	LIFETIME_MAKE =
 		MEMORY_CALL_COUNT, /* (type, ...): an object of that type, alive from now on */
-	LIFETIME_BIRTH, /* not a call: an object is there, in registers, alive from now on */
-	LIFETIME_END,		   /* (object) */
-	LIFETIME_TYPE_END,	   /* (type) */
+	LIFETIME_BIRTH,	   /* not a call: an object is there, in registers, alive from now on */
+	LIFETIME_END,	   /* (object) */
+	LIFETIME_TYPE_END, /* (type) */
 };
 
 enum { ABI_MEMORY_PROBES = 1024, LIFETIME_NO_REGISTER = 0xff };
@@ -445,7 +445,8 @@ struct memory_probe {
 	__u8 object_offset;
 	__u8 type_register;
 	__u8 items_register;
-	__u16 reserved;
+	__u8 stepped; /* the kernel single-steps the instruction: a hit costs many times as much */
+	__u8 reserved;
 	__u64 address; /* of the probed instruction in its file */
 	/* In its file: calls from there are the allocator's own. */
 	__u64 inside_start;

@@ -60,11 +60,13 @@ static int site_number(struct capture *capture, const struct allocator_site *sit
 {
 	const struct bpf_map *map = is_lifetime(capture) ? capture->skeleton->maps.lifetime_probes :
 							   capture->skeleton->maps.memory_probes;
+	struct memory_probe probe = site->probe;
 	struct allocating_site *sites;
 	uint32_t key;
 
+	probe.stepped = site->stepped;
 	for (size_t i = 0; i < capture->allocating_site_count; i++) {
-		if (probe_equal(&capture->allocating_sites[i].probe, &site->probe)) {
+		if (probe_equal(&capture->allocating_sites[i].probe, &probe)) {
 			*number = i;
 			return 0;
 		}
@@ -77,10 +79,10 @@ static int site_number(struct capture *capture, const struct allocator_site *sit
 		return -ENOMEM;
 	capture->allocating_sites = sites;
 	key = capture->allocating_site_count;
-	sites[key] = (struct allocating_site){ .probe = site->probe };
+	sites[key] = (struct allocating_site){ .probe = probe };
 	capture->allocating_site_count++;
 	*number = key;
-	return bpf_map_update_elem(bpf_map__fd(map), &key, &site->probe, BPF_ANY);
+	return bpf_map_update_elem(bpf_map__fd(map), &key, &probe, BPF_ANY);
 }
 
 /* What is put in by one link: offsets and numbers of those of file `index` that enter, or return. */

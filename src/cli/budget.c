@@ -18,6 +18,15 @@ double budget_share(const struct budget_reading *from, const struct budget_readi
 	return (double)(to->cost_ns - from->cost_ns) / (double)(to->cpu_ns - from->cpu_ns);
 }
 
+uint64_t budget_hits_ns(uint64_t hits, uint64_t stepped, uint32_t hit_ns, uint32_t stepped_ns)
+{
+	/* They are counted by CPU, and read while they grow. */
+	if (stepped > hits)
+		hits = stepped;
+	return (hits - stepped) * (hit_ns ? hit_ns : BUDGET_HIT_GUESS_NS) +
+	       stepped * (stepped_ns ? stepped_ns : BUDGET_STEPPED_GUESS_NS);
+}
+
 /* ---- the limit ---- */
 
 void budget_init(struct budget *budget, double limit_percent, const struct budget_reading *start)

@@ -24,6 +24,14 @@ struct budget_reading {
 double budget_share(const struct budget_reading *from, const struct budget_reading *to);
 
 /*
+ * What so many hits of probes cost, `stepped` of them on instructions that the kernel single-steps. What
+ * one costs is 0 where it could not be measured: then it is a guess that is rather too high.
+ */
+enum { BUDGET_HIT_GUESS_NS = 1500, BUDGET_STEPPED_GUESS_NS = 15000 };
+
+uint64_t budget_hits_ns(uint64_t hits, uint64_t stepped, uint32_t hit_ns, uint32_t stepped_ns);
+
+/*
  * ---- the limit ----
  *
  * Exceeded is what exceeds it in two looks in a row: a burst that one look holds is not enough.

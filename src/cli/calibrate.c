@@ -234,7 +234,7 @@ static int plan_make(struct call_plan *plan)
 	return error;
 }
 
-/* The same places as an allocator's: one that only enters, one that returns a block. */
+/* The same places as an allocator's: one that only enters, one that returns a block, and one that is stepped. */
 static int memory_attach(struct capture *capture, pid_t pid)
 {
 	struct allocator_plan plan = { .file_count = 1 };
@@ -244,11 +244,12 @@ static int memory_attach(struct capture *capture, pid_t pid)
 	if (error)
 		return error;
 	strcpy(plan.files[0].path_open, "/proc/self/exe");
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < calls.site_count; i++) {
 		struct allocator_site *site = &plan.sites[plan.site_count++];
 
-		site->probe.call = i ? MEMORY_MALLOC : MEMORY_FREE;
-		site->returns_block = i;
+		site->probe.call = i == 1 ? MEMORY_MALLOC : MEMORY_FREE;
+		site->returns_block = i == 1;
+		site->stepped = i == 2;
 		site->file_offset = calls.sites[i].file_offset;
 	}
 	return capture_memory_attach(capture, pid, &plan);
@@ -429,6 +430,6 @@ int calibrate_memory(struct capture *capture, struct calling_cost *cost)
 	/* Of the two traps of a call that returns a block, the first is the other's. */
 	cost->enter_ns = found.enter_ns;
 	cost->leave_ns = found.leave_ns > found.enter_ns ? found.leave_ns - found.enter_ns : 0;
-	cost->stepped_ns = 0;
+	cost->stepped_ns = found.stepped_ns;
 	return 0;
 }

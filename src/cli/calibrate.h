@@ -17,7 +17,7 @@
 int calibrate_calls(struct capture *capture, struct calling_cost *cost);
 /*
  * The same for the probes on allocators, of a process that is no target: what the programs do for one they
- * measure themselves. stepped_ns is 0.
+ * measure themselves.
  */
 int calibrate_memory(struct capture *capture, struct calling_cost *cost);
 

@@ -7,8 +7,6 @@
 
 #include "base/log.h"
 
-enum { HIT_GUESS_NS = 1500 /* where it could not be measured */, STEPPED_GUESS_NS = 15000 };
-
 static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
@@ -24,10 +22,7 @@ static bool is_limited(const struct overhead *overhead)
 
 static uint64_t hits_cost_ns(const struct overhead *overhead, uint64_t hits, uint64_t stepped)
 {
-	uint64_t hit_ns = overhead->hit_ns ? overhead->hit_ns : HIT_GUESS_NS;
-	uint64_t stepped_ns = overhead->stepped_ns ? overhead->stepped_ns : STEPPED_GUESS_NS;
-
-	return (hits - stepped) * hit_ns + stepped * stepped_ns;
+	return budget_hits_ns(hits, stepped, overhead->hit_ns, overhead->stepped_ns);
 }
 
 struct budget_reading overhead_read(struct overhead *overhead, uint64_t now_ns)
@@ -170,15 +165,20 @@ static uint64_t cost_bounded_ns(const struct profile *profile, uint64_t cost_ns)
 void overhead_finish(struct overhead *overhead, uint64_t end_ns)
 {
 	struct profile *profile = overhead->profile;
+	struct kernel_stats stats;
+
+	if (!capture_stats(overhead->capture, &stats)) {
+		profile->cost.stepped_hits = stats.stepped;
+		profile->cost.stepped_hit_ns = overhead->stepped_ns;
+	}
 
 	if (!overhead->programs_measured || !overhead->hit_ns)
 		profile->cost.target_ns = 0;
 	if (overhead->hit_ns)
-		profile->cost.target_ns = cost_bounded_ns(
-			profile,
-			profile->cost.target_ns +
-				hits_cost_ns(overhead, profile->cost.hits,
-					     profile->calls ? profile->calls->stepped_hits : 0));
+		profile->cost.target_ns =
+			cost_bounded_ns(profile, profile->cost.target_ns +
+							 hits_cost_ns(overhead, profile->cost.hits,
+								      profile->cost.stepped_hits));
 	if (profile->calls && overhead->config->duty)
 		profile->calls->observed_share =
 			duty_observed(&overhead->duty, overhead->start_ns, end_ns);

@@ -79,7 +79,9 @@ struct profile_sum {
 enum profile_unit { UNIT_NS, UNIT_BYTES, UNIT_SAMPLES };
 
 struct profile_cost {
-	uint64_t hits;	    /* probe hits in all */
+	uint64_t hits;		 /* probe hits in all */
+	uint64_t stepped_hits;	 /* of them, on instructions that the kernel single-steps */
+	uint64_t stepped_hit_ns; /* cost of one of these; 0 not known */
 	uint64_t target_ns; /* CPU time taken from the targets: sampled modes: by our BPF programs,
 			       measured in them; exact modes: by the probes, estimated from hits */
 	uint64_t profiler_cpu_ns;  /* our own process, user and system */

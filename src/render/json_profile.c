@@ -151,8 +151,12 @@ static void json_write_cost(struct json_writer *json, const struct profile *prof
 	json_uint(json, "target_ns", cost->target_ns);
 	json_uint(json, "profiler_cpu_ns", cost->profiler_cpu_ns);
 	json_bool(json, "stopped_early", cost->stopped_early);
-	if (profile->calls)
+	if (profile->calls) {
 		json_write_probes(json, profile);
+	} else if (cost->stepped_hits) {
+		json_uint(json, "stepped_hits", cost->stepped_hits);
+		json_uint(json, "stepped_hit_ns", cost->stepped_hit_ns);
+	}
 	json_close(json, '}');
 }
 

@@ -154,6 +154,28 @@ class MemoryCasesTest(memory.MemoryTest):
         self.assertEqual(self.blocks(found, "short"), 0)
         self.assertGreaterEqual(self.blocks(found, "long"), 200)
 
+    def watch_paced(self, library):
+        """A busy program that calls calloc() at a moderate pace, and a limit in between of two costs."""
+        python = live.host_python()
+        target = subprocess.Popen(python.command("-B", self.script(python, CASES), "paced", "60"),
+                                  env=dict(os.environ, LD_PRELOAD=library))
+        self.addCleanup(target.wait)
+        self.addCleanup(target.kill)
+        time.sleep(0.5)
+        return self.run_pybpfprof("--mode", "memory", "-f", "json", "--max-overhead", "16", "-d", "2",
+                                  "-p", target.pid).json["cost"]
+
+    def test_a_stepped_probe_counts_as_what_it_costs(self):
+        """mimalloc's calloc() begins with an instruction that the kernel single-steps, glibc's does not."""
+        cost = self.watch_paced("libmimalloc.so.2")
+        self.assertGreater(cost["stepped_hits"], 1000)
+        self.assertGreater(cost["stepped_hit_ns"], 2000)
+        self.assertGreater(cost["stepped_hits"], 0.3 * cost["hits"])
+        self.assertTrue(cost["stopped_early"], cost)
+        cost = self.watch_paced("")
+        self.assertLess(cost.get("stepped_hits", 0), 0.01 * cost["hits"])
+        self.assertFalse(cost["stopped_early"], cost)
+
     def test_the_limit_takes_the_probes_away(self):
         python = live.host_python()
         target = subprocess.Popen(python.command("-B", self.script(python, CASES), "fast", "60"),

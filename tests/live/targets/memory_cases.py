@@ -29,6 +29,17 @@ def fast(seconds):
     print(pairs)
 
 
+def paced(seconds):
+    """A block now and then, and some work in between."""
+    end_s = time.monotonic() + float(seconds)
+    while time.monotonic() < end_s:
+        for _ in range(100):
+            bytes(3000)  # paced
+            for _ in range(2000):
+                pass
+    os._exit(0)
+
+
 def fork():
     inherited = [bytes(20000) for _ in range(50)]  # inherited
     pid = os.fork()
@@ -182,7 +193,7 @@ def sleeper():
 
 
 CASES = {function.__name__: function
-         for function in (fast, fork, threads, grow, native, mappings, temporary, leak, signals, many,
+         for function in (fast, paced, fork, threads, grow, native, mappings, temporary, leak, signals, many,
                           execs, sleeper)}
 signal.alarm(known.LIFE_S)
 CASES[sys.argv[1]](*sys.argv[2:])

@@ -33,6 +33,15 @@ Test(budget, share_is_cost_by_cpu_time)
 	cr_expect_eq(budget_share(&end, &start), 0, "counts that go backwards");
 }
 
+Test(budget, a_stepped_hit_has_a_price_of_its_own)
+{
+	cr_expect_eq(budget_hits_ns(100, 0, 500, 9000), 100 * 500);
+	cr_expect_eq(budget_hits_ns(100, 30, 500, 9000), 70 * 500 + 30 * 9000);
+	cr_expect_eq(budget_hits_ns(29, 30, 500, 9000), 30 * 9000, "read a moment apart");
+	/* Where nothing could be measured it is not for free. */
+	cr_expect_gt(budget_hits_ns(100, 30, 0, 0), 70 * 1000 + 30 * 10000);
+}
+
 /* Shares of the CPU time, look by look, at a limit of 20 %; the look that stops the run, or -1. */
 static const struct limit_case {
 	const char *what;
