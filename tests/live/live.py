@@ -23,9 +23,10 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PYBPFPROF = os.environ.get("PYBPFPROF") or os.path.join(ROOT, "pybpfprof")
 TARGETS = os.path.join(ROOT, "tests", "live", "targets")
-# Bounds for what hangs, not for what is slow.
-START_TIMEOUT_S = 60
-RUN_TIMEOUT_S = 100
+# Bounds for what hangs, not for what is slow; an emulated machine may ask for so many times as much.
+PATIENCE = int(os.environ.get("LIVE_PATIENCE", "1"))
+START_TIMEOUT_S = 60 * PATIENCE
+RUN_TIMEOUT_S = 100 * PATIENCE
 PR_SET_CHILD_SUBREAPER = 36
 POLL_NUMBERS = ("7", "271", "73")  # poll and ppoll of x86-64, ppoll of the others
 

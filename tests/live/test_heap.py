@@ -16,7 +16,7 @@ REACHED_ELSEWHERE = {"builtins." + name for name in (
     "str", "int", "float", "bytes", "tuple", "code", "list", "dict", "moduledef", "frame", "type", "object",
     "hamt_bitmap_node")} | {"datetime.timedelta", "decimal.Context"}
 # Their __sizeof__ adds a buffer of their own that is in no structure known here.
-SIZED_OTHERWISE = {"_io.BufferedReader", "_struct.Struct"}
+SIZED_OTHERWISE = {"_io.BufferedReader", "_io.BufferedWriter", "_struct.Struct"}
 
 
 class Census:
