@@ -24,14 +24,15 @@ struct lifetime_addresses {
 };
 
 /*
- * Fills `plan` with sites whose probe.call is LIFETIME_MAKE (returns_block: they hand out an
- * object), LIFETIME_END, LIFETIME_TYPE_END, at the first instruction a probe is cheap at where the
- * arguments (of LIFETIME_MAKE, the stack pointer, too) are as on entry; plan->name is "objects";
- * `probe.address` is in the file, as for allocators. A function that only leads on to another of
- * them is not in it. 0; -ENOENT and one plain line in `reason`: ends cannot be seen, nothing can be
- * done; where only makings cannot be found it is 0, plan->unseen says why, and there are no
- * LIFETIME_MAKE sites; where a build makes some in line, which no probe sees, it says how many
- * places do.
+ * Fills `plan` with sites whose probe.call is LIFETIME_BIRTH, at each place where a function that makes
+ * instances has just given one its type; LIFETIME_MAKE (returns_block: they hand out an object), for
+ * functions where such places cannot be told; LIFETIME_END, LIFETIME_TYPE_END. All but the first are
+ * at the first instruction a probe is cheap at where the arguments (of LIFETIME_MAKE, the stack
+ * pointer, too) are as on entry. plan->name is "objects"; `probe.address` is in the file, as for
+ * allocators. A function that only leads on to another of them is not in it. 0; -ENOENT and one plain
+ * line in `reason`: ends cannot be seen, nothing can be done; where only makings cannot be found it is
+ * 0, plan->unseen says why, and there are no sites of the first two kinds; where a build makes some in
+ * line, which no probe sees, it says how many places do.
  */
 int lifetime_plan_make(const struct python_process *python, struct allocator_plan *plan,
 		       struct lifetime_addresses *addresses, char *reason, size_t reason_size);
