@@ -135,6 +135,7 @@ static const char *const NOT_FOUND[] = {
 	"lost_items",
 	"lost_address",
 	"stacked_items",
+	"meeting_items",
 	"late_items",
 	/* a way out goes around the store */
 	"avoided",

@@ -215,6 +215,21 @@ function stacked_items
 	call	track
 	made	stacked_items
 
+	/* Kept on one way only. */
+function meeting_items
+	push	%rbp
+	push	%rbx
+	mov	%rdi, %rbx
+	test	%rsi, %rsi
+	je	1f
+	mov	%rsi, %rbp
+1:	call	get
+	test	%rax, %rax
+	je	meeting_items_failed
+	mov	%rbx, 8(%rax)
+	call	track
+	made	meeting_items
+
 	/* They are there after the store, and not any more at the place. */
 maker late_items
 	mov	%rbx, 8(%rax)
