@@ -70,8 +70,7 @@ class LifetimeCasesTest(lifetime.LifetimeTest):
         self.assertGreater(row["destroyed"], 10000)
         # Ends are seen a little earlier than makings.
         self.assertLessEqual(row["destroyed_before"], 1000)
-        # A new one is there before the one whose place it takes is gone.
-        self.assertLessEqual(row["live"], 501)
+        self.assertLessEqual(row["live"], 500)
         self.assertEqual(row["imbalance"], 0)
         target.finish(self)
 
