@@ -64,7 +64,7 @@ static const char *const help_examples[COMMAND_COUNT] = {
 		"  pybpfprof --mode memory --leaks -p 4242 -d 5m         what keeps growing\n"
 		"  pybpfprof --mode memory --sample 512k -a -d 60        at hardly any cost\n"
 		"  pybpfprof --mode memory -f flamegraph -o peak.html -- python3 job.py\n"
-		"  pybpfprof --mode lifetime -p 4242 -d 10       objects made and ended, by class\n"
+		"  pybpfprof --mode lifetime -p 4242 -d 10       objects, and how old they get\n"
 		"  pybpfprof --mode lifetime --by line --show live -p 4242 -d 60   what stays\n"
 		"  pybpfprof --mode lifetime --types deque --sample 1/64 -p 4242 -d 10\n"
 		"  pybpfprof --mode gc -p 4242 -d 60             every collection, and its line\n"
