@@ -203,6 +203,12 @@ static __always_inline void lifetime_ended(const struct memory_probe *probe, __u
 
 /* ---- calls ---- */
 
+/*
+ * Written by user space: from now on all is as if the probes were gone. They go one by one, so that some
+ * would still see what is made and others no longer what ends.
+ */
+volatile bool lifetime_over;
+
 /* The current thread's process, if its objects are looked at. NULL: they are not. */
 static __always_inline const struct python_target *lifetime_target(struct lifetime_task *task)
 {
@@ -212,7 +218,7 @@ static __always_inline const struct python_target *lifetime_target(struct lifeti
 	if (task->generation == generation)
 		return &task->target;
 	target = target_get();
-	if (!target || !(target->flags & PYTHON_TARGET_MEMORY))
+	if (!target || lifetime_over || !(target->flags & PYTHON_TARGET_MEMORY))
 		return NULL;
 	task->target = *target;
 	task->generation = generation;

@@ -81,6 +81,9 @@ static __always_inline struct memory_pending *pending_at(struct memory_task *tas
 	return &task->pending[depth & (MEMORY_PENDING - 1)];
 }
 
+/* Written by user space: from now on all is as if the probes were gone, which they are one by one. */
+volatile bool memory_over;
+
 /* The current thread's process, if its allocations are looked at. NULL: they are not. */
 static __always_inline const struct python_target *memory_target(struct memory_task *task)
 {
@@ -90,7 +93,7 @@ static __always_inline const struct python_target *memory_target(struct memory_t
 	if (task->generation == generation)
 		return &task->target;
 	target = target_get();
-	if (!target || !(target->flags & PYTHON_TARGET_MEMORY))
+	if (!target || memory_over || !(target->flags & PYTHON_TARGET_MEMORY))
 		return NULL;
 	task->target = *target;
 	task->pid_tid = bpf_get_current_pid_tgid(); /* an exec may change that, too */

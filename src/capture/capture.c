@@ -385,8 +385,7 @@ int capture_code_deaths_watch(struct capture *capture, const char *path, uint64_
 	return error;
 }
 
-/* What threads remember of their processes is looked up anew. */
-static void targets_changed(struct capture *capture)
+void capture_targets_changed(struct capture *capture)
 {
 	__atomic_fetch_add(&capture->skeleton->data->targets_generation, 1, __ATOMIC_SEQ_CST);
 }
@@ -406,7 +405,7 @@ int capture_target_add(struct capture *capture, pid_t pid, const struct python_t
 		error = bpf_map_update_elem(fd, &key, &value, BPF_ANY);
 	if (!error)
 		*serial = value.serial;
-	targets_changed(capture);
+	capture_targets_changed(capture);
 	return error;
 }
 
@@ -420,7 +419,7 @@ int capture_target_update(struct capture *capture, pid_t pid, const struct pytho
 	value.serial = serial;
 	error = bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.targets), &key, &value,
 				    BPF_EXIST);
-	targets_changed(capture);
+	capture_targets_changed(capture);
 	return error;
 }
 
@@ -429,7 +428,7 @@ int capture_target_remove(struct capture *capture, pid_t pid)
 	uint32_t key = pid;
 	int error = bpf_map_delete_elem(bpf_map__fd(capture->skeleton->maps.targets), &key);
 
-	targets_changed(capture);
+	capture_targets_changed(capture);
 	return error;
 }
 

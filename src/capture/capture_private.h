@@ -85,6 +85,9 @@ struct capture {
 /* Owns `link` from now on; -errno of its making when it is NULL. */
 int capture_link_keep(struct capture *capture, struct bpf_link *link);
 
+/* What threads remember of their processes is looked up anew. */
+void capture_targets_changed(struct capture *capture);
+
 /*
  * A new template: what any process that runs the interpreter of `python` is, with `flags`. -ENOSPC; -errno;
  * *index is untouched then.

@@ -206,6 +206,14 @@ static void process_end(struct capture *capture, struct allocating_process *proc
 	free(process);
 }
 
+/* All probes see, or none does, from one moment on. */
+static void over_set(struct capture *capture, bool over)
+{
+	capture->skeleton->bss->memory_over = over;
+	capture->skeleton->bss->lifetime_over = over;
+	capture_targets_changed(capture);
+}
+
 int capture_memory_attach(struct capture *capture, pid_t pid, const struct allocator_plan *plan)
 {
 	struct allocating_process **processes, *process;
@@ -236,6 +244,7 @@ int capture_memory_attach(struct capture *capture, pid_t pid, const struct alloc
 		return error;
 	}
 	processes[capture->allocating_count++] = process;
+	over_set(capture, false);
 	return 0;
 }
 
@@ -251,6 +260,8 @@ void capture_memory_detach_from(struct capture *capture, pid_t pid)
 
 void capture_memory_detach(struct capture *capture)
 {
+	if (capture->allocating_count)
+		over_set(capture, true);
 	for (size_t i = 0; i < capture->allocating_count; i++)
 		process_end(capture, capture->allocating[i]);
 	capture->allocating_count = 0;
