@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cli/exit.h"
 #include "cli/scout.h"
+#include "proc/cgroup.h"
 #include "proc/process.h"
 
 static int verdict_exit(const struct python_process *process)
@@ -102,6 +103,8 @@ int targets_find(const struct targets *targets)
 		status = EXIT_NO_TARGET; /* said already */
 	if (config->all)
 		proc_each(process_look_at, (void *)targets);
+	if (config->cgroup)
+		cgroup_each(config->cgroup, process_look_at, (void *)targets);
 	if (!status && targets->allocating && allocating_refusal(targets->allocating) &&
 	    config->pid_count)
 		status = EXIT_NO_TARGET;
