@@ -58,4 +58,35 @@ static __noinline struct python_target *target_found(__u64 bias, __u32 template_
 	return target_get();
 }
 
+/* What a thread remembers of its process: probes that are hit very often need not look it up. */
+struct target_memo {
+	__u32 generation; /* targets_generation while which it holds; 0: it never did */
+	__u32 reserved;
+	__u64 pid_tid; /* an exec may change that, too */
+	struct python_target target;
+};
+
+/*
+ * Written by user space: from now on all is as if the probes on allocators and objects were gone. They go
+ * one by one, so that some would still see what is made and others no longer what ends.
+ */
+volatile bool target_memo_over __weak;
+
+/* The current thread's process, if its allocations or objects are looked at. NULL: they are not. */
+static __always_inline const struct python_target *target_memo_get(struct target_memo *memo)
+{
+	__u32 generation = *(volatile __u32 *)&targets_generation;
+	const struct python_target *target;
+
+	if (memo->generation == generation)
+		return &memo->target;
+	target = target_get();
+	if (!target || target_memo_over || !(target->flags & PYTHON_TARGET_MEMORY))
+		return NULL;
+	memo->target = *target;
+	memo->pid_tid = bpf_get_current_pid_tgid();
+	memo->generation = generation;
+	return &memo->target;
+}
+
 #endif

@@ -37,8 +37,8 @@ struct lifetime_pending {
 
 struct lifetime_task {
 	__u32 depth;
-	__u32 generation; /* targets_generation while which `target` holds; 0: it never did */
-	struct python_target target; /* its process */
+	__u32 reserved;
+	struct target_memo target; /* its process */
 	struct lifetime_class_memo classes[LIFETIME_CLASS_MEMOS];
 	struct lifetime_pending pending[LIFETIME_PENDING];
 	struct place_memo memo;
@@ -203,28 +203,6 @@ static __always_inline void lifetime_ended(const struct memory_probe *probe, __u
 
 /* ---- calls ---- */
 
-/*
- * Written by user space: from now on all is as if the probes were gone. They go one by one, so that some
- * would still see what is made and others no longer what ends.
- */
-volatile bool lifetime_over;
-
-/* The current thread's process, if its objects are looked at. NULL: they are not. */
-static __always_inline const struct python_target *lifetime_target(struct lifetime_task *task)
-{
-	__u32 generation = *(volatile __u32 *)&targets_generation;
-	const struct python_target *target;
-
-	if (task->generation == generation)
-		return &task->target;
-	target = target_get();
-	if (!target || lifetime_over || !(target->flags & PYTHON_TARGET_MEMORY))
-		return NULL;
-	task->target = *target;
-	task->generation = generation;
-	return &task->target;
-}
-
 static __always_inline struct lifetime_task *lifetime_task(__u64 flags)
 {
 	return bpf_task_storage_get(&lifetime_tasks, bpf_get_current_task_btf(), 0, flags);
@@ -332,7 +310,7 @@ static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 		drop(DROP_LIFETIME_EVENTS);
 	if (!probe || !task)
 		return false;
-	target = lifetime_target(task);
+	target = target_memo_get(&task->target);
 	if (!target)
 		return false;
 	bias = ctx->ip - probe->address;
@@ -383,7 +361,7 @@ static __always_inline void lifetime_handed_out(struct pt_regs *ctx, struct life
 	known = pending->inner == address;
 	if (task->depth)
 		lifetime_pending_at(task, task->depth - 1)->inner = address;
-	target = lifetime_target(task);
+	target = target_memo_get(&task->target);
 	if (known || !address || !target || target->serial != pending->serial ||
 	    (pending->class.class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
 		return;

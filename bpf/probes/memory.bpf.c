@@ -48,11 +48,10 @@ struct memory_task {
 	__u64 until_sample; /* bytes */
 	__u64 object_freed; /* the last block that CPython's own allocator was given back */
 	__u32 draws;	    /* until_sample has been drawn */
-	__u32 generation;   /* targets_generation while which `target` holds; 0: it never did */
 	__u32 depth;
 	__u32 ordinal;
-	__u64 pid_tid;		     /* as long as `target` holds */
-	struct python_target target; /* its process */
+	__u32 reserved;
+	struct target_memo target; /* its process */
 	struct memory_pending pending[MEMORY_PENDING];
 	struct memory_memo memo[MEMORY_MEMO_SLOTS];
 };
@@ -81,34 +80,14 @@ static __always_inline struct memory_pending *pending_at(struct memory_task *tas
 	return &task->pending[depth & (MEMORY_PENDING - 1)];
 }
 
-/* Written by user space: from now on all is as if the probes were gone, which they are one by one. */
-volatile bool memory_over;
-
-/* The current thread's process, if its allocations are looked at. NULL: they are not. */
-static __always_inline const struct python_target *memory_target(struct memory_task *task)
-{
-	__u32 generation = *(volatile __u32 *)&targets_generation;
-	const struct python_target *target;
-
-	if (task->generation == generation)
-		return &task->target;
-	target = target_get();
-	if (!target || memory_over || !(target->flags & PYTHON_TARGET_MEMORY))
-		return NULL;
-	task->target = *target;
-	task->pid_tid = bpf_get_current_pid_tgid(); /* an exec may change that, too */
-	task->generation = generation;
-	return &task->target;
-}
-
 /* As memory_send(), of the current thread. */
 static __always_inline long memory_tell(const struct memory_task *task,
 					struct record_memory *record, __u64 time_ns)
 {
 	record->header.time_ns = time_ns;
-	record->header.pid = task->pid_tid >> 32;
-	record->header.tid = (__u32)task->pid_tid;
-	record->header.serial = task->target.serial;
+	record->header.pid = task->target.pid_tid >> 32;
+	record->header.tid = (__u32)task->target.pid_tid;
+	record->header.serial = task->target.target.serial;
 	record->header.kind = RECORD_MEMORY;
 	record->header.cpu = bpf_get_smp_processor_id();
 	return memory_emit(record);
@@ -215,7 +194,8 @@ static __always_inline __u32 memory_distance(const struct memory_task *task,
 {
 	__u32 tid = block->size_tid & ((1 << MEMORY_TID_BITS) - 1);
 
-	return (__u32)task->pid_tid == tid ? task->ordinal - block->ordinal : MEMORY_NO_DISTANCE;
+	return (__u32)task->target.pid_tid == tid ? task->ordinal - block->ordinal :
+						    MEMORY_NO_DISTANCE;
 }
 
 static __always_inline void memory_free_send(const struct memory_task *task,
@@ -304,7 +284,7 @@ static __always_inline void memory_allocated(struct memory_task *task,
 
 	if (record.size > MEMORY_SIZE_MAX)
 		record.size = MEMORY_SIZE_MAX;
-	block.size_tid = record.size << MEMORY_TID_BITS | (__u32)task->pid_tid;
+	block.size_tid = record.size << MEMORY_TID_BITS | (__u32)task->target.pid_tid;
 	block.stack_id = memory_stack_here(target, task);
 	record.stack_id = block.stack_id;
 	/* One whose end was not seen: freed by a way we do not know, or while nobody looked. */
@@ -585,7 +565,7 @@ static __always_inline bool memory_entered(struct pt_regs *ctx)
 	if (!probe)
 		return false;
 	memory_stepped_count(probe);
-	target = memory_target(task);
+	target = target_memo_get(&task->target);
 	if (!target)
 		return false;
 	if (probe->call == MEMORY_FREE)
@@ -615,7 +595,7 @@ static __always_inline void memory_left(struct pt_regs *ctx)
 			break;
 		pending = NULL;
 	}
-	target = memory_target(task);
+	target = target_memo_get(&task->target);
 	if (pending && target && pending->serial == target->serial) {
 		/* Those above it were left by a jump. */
 		if (depth != task->depth)
