@@ -93,8 +93,10 @@ static __always_inline void call_flush(struct call_thread *thread)
 		  ring_wakeup());
 	thread->record.event_count = 0;
 	counts = stats_get();
-	if (counts)
+	if (counts) {
 		counts->hits += thread->hits;
+		counts->call_hits += thread->hits;
+	}
 	thread->hits = 0;
 }
 

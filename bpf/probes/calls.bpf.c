@@ -327,8 +327,10 @@ __noinline int call_proof_send(const struct python_target *target, struct call_s
 		call_leaving_read(target, scratch, proof);
 	}
 	counts = stats_get();
-	if (counts)
+	if (counts) {
 		counts->hits += thread->hits;
+		counts->call_hits += thread->hits;
+	}
 	thread->hits = 0;
 	/* Each costs as much as many later ones: to be acted upon soon. But who wakes us may have to wait. */
 	call_send(thread, proof, sizeof(*proof), 1,

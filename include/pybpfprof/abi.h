@@ -145,13 +145,14 @@ enum python_target_flag {
 /* Value of the per-CPU `stats` map. */
 struct kernel_stats {
 	__u64 hits;	     /* probe hits that did work for a target */
+	__u64 call_hits;     /* of them, of probes on calls */
 	__u64 stepped;	     /* of them, on instructions that the kernel single-steps */
 	__u64 target_ns;     /* time spent in our programs while a target's thread was current */
 	__u64 records;	     /* delivered */
 	__u64 unknown_frees; /* of blocks that were not recorded, or not watched when they began */
 	__u64 drops[DROP_COUNT];
 };
-ABI_ASSERT_SIZE(struct kernel_stats, 40 + 8 * DROP_COUNT);
+ABI_ASSERT_SIZE(struct kernel_stats, 48 + 8 * DROP_COUNT);
 
 /* ---- records ---- */
 

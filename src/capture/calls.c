@@ -299,18 +299,18 @@ int capture_calls_template(struct capture *capture, uint32_t first_site,
 			   uint32_t *template_index)
 {
 	struct called_file *file = file_of_site(capture, first_site);
+	bool known = file && file->template_index != NO_TEMPLATE;
 	int error;
 
 	if (!file)
 		return -ENOENT;
-	if (file->template_index != NO_TEMPLATE) {
-		*template_index = file->template_index;
-		return 0;
-	}
+	/* Also where there is one: it may get other flags besides. */
 	error = capture_template_make(capture, python, flags, &file->template_index);
-	if (error)
+	if (error && !known)
 		return error;
 	*template_index = file->template_index;
+	if (known)
+		return 0;
 	for (size_t i = 0; i < file->plan.site_count && !error; i++) {
 		struct call_site site = file->plan.sites[i].site;
 

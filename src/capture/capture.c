@@ -337,7 +337,8 @@ void capture_detach(struct capture *capture)
 	 */
 	capture_calls_detach(capture);
 	capture_gc_detach(capture);
-	capture_memory_detach(capture);
+	capture_memory_detach(capture, PROBE_MEMORY);
+	capture_memory_detach(capture, PROBE_LIFETIME);
 	capture_clocks_release(capture);
 	for (size_t i = 0; i < capture->link_count; i++)
 		bpf_link__destroy(capture->links[i]);
@@ -432,13 +433,39 @@ int capture_target_remove(struct capture *capture, pid_t pid)
 	return error;
 }
 
+/* Several kinds of probes may ask for one, each with flags of its own. */
+static bool template_known(struct capture *capture, const struct stat *file, uint32_t flags,
+			   uint32_t *index)
+{
+	const int fd = bpf_map__fd(capture->skeleton->maps.templates);
+	struct python_template value;
+
+	for (uint32_t key = 0; key < capture->next_template; key++) {
+		if (capture->templates[key].device != file->st_dev ||
+		    capture->templates[key].inode != file->st_ino)
+			continue;
+		if (bpf_map_lookup_elem(fd, &key, &value))
+			return false;
+		value.target.flags |= flags;
+		if (bpf_map_update_elem(fd, &key, &value, BPF_ANY))
+			return false;
+		*index = key;
+		return true;
+	}
+	return false;
+}
+
 int capture_template_make(struct capture *capture, const struct python_process *python,
 			  uint32_t flags, uint32_t *index)
 {
 	struct python_template value = { .target = python->target, .known = 1 };
 	uint32_t key = capture->next_template;
+	struct stat file = { 0 };
 	int error;
 
+	if (!stat(python->binary_open, &file) &&
+	    template_known(capture, &file, python->target.flags | flags, index))
+		return 0;
 	if (key >= ABI_TEMPLATES)
 		return -ENOSPC;
 	value.target.runtime -= python->load_bias;
@@ -448,6 +475,8 @@ int capture_template_make(struct capture *capture, const struct python_process *
 				    BPF_ANY);
 	if (error)
 		return error;
+	capture->templates[key] =
+		(struct watched_file){ .device = file.st_dev, .inode = file.st_ino };
 	*index = key;
 	capture->next_template++;
 	return 0;

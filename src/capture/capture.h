@@ -97,21 +97,24 @@ int capture_calls_reattach(struct capture *capture, uint64_t *since_ns);
 void capture_calls_retire(struct capture *capture, uint32_t first_site);
 
 /*
- * Has the allocator that `plan` describes watched in `pid`, also if the process has yet to exec: files are
+ * Has the allocator that `plan` describes watched in `pid` by a family, PROBE_MEMORY or PROBE_LIFETIME (then
+ * the plan is of where objects are made and ended), each of which has probes of its own; also if the process has yet to exec: files are
  * known by what they are. Only then may a target say PYTHON_TARGET_MEMORY.
  */
-int capture_memory_attach(struct capture *capture, pid_t pid, const struct allocator_plan *plan);
+int capture_memory_attach(struct capture *capture, enum probe_family family, pid_t pid,
+			  const struct allocator_plan *plan);
 /*
  * Processes in scope that run the interpreter of `python` are targets from the moment it begins to run their
  * program (see python/run_main.h), like `python`, with these flags besides; a RECORD_PROCESS_FOUND, whose
  * parent_serial is *template_index, tells of each. 0 or -errno.
  */
-int capture_memory_start(struct capture *capture, const struct python_process *python,
-			 uint32_t flags, uint32_t *template_index);
+int capture_memory_start(struct capture *capture, enum probe_family family,
+			 const struct python_process *python, uint32_t flags,
+			 uint32_t *template_index);
 /* Of all processes; waits until they are gone. */
-void capture_memory_detach(struct capture *capture);
+void capture_memory_detach(struct capture *capture, enum probe_family family);
 /* Of one, which may have ended: a live one has no new hits from now on; does not wait. */
-void capture_memory_detach_from(struct capture *capture, pid_t pid);
+void capture_memory_detach_from(struct capture *capture, enum probe_family family, pid_t pid);
 /* Returns trap also where nobody awaits them: to measure what they cost. */
 void capture_memory_await_all(struct capture *capture, bool all);
 /* Each block that is alive and was recorded; a non-zero return ends it and is returned. 0, -errno. */

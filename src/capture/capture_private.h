@@ -11,7 +11,7 @@
 #include "capture/map_each.h"
 #include "pybpfprof.skel.h"
 
-/* An interpreter file whose code objects' ends are reported. */
+/* An interpreter file; in `watched`, one whose code objects' ends are reported. */
 struct watched_file {
 	dev_t device;
 	ino_t inode;
@@ -38,6 +38,12 @@ struct called_file {
 	struct bpf_link *links[CALL_PLAN_SITES]; /* where the kernel has no uprobe_multi */
 };
 
+/* Probes on allocators that have a number. */
+struct allocating_sites {
+	struct allocating_site *array;
+	size_t count;
+};
+
 /* A program that ticks, and its perf event on each CPU; NULL: that CPU is offline. */
 struct capture_clock {
 	const struct bpf_program *program;
@@ -60,17 +66,17 @@ struct capture {
 	bool uprobe_multi;   /* probes are attached many at once */
 	bool uprobe_session; /* entry and return of an allocator's function by one program */
 	bool calls_away;     /* probes on calls are not to be in place now */
+	struct watched_file templates[ABI_TEMPLATES]; /* the interpreters they are of */
 	uint32_t next_template;
 	uint32_t next_serial;
 	struct closer *closer; /* of links of processes that have ended; NULL: none yet */
 	struct allocating_process **allocating;
 	size_t allocating_count;
-	struct allocating_site *allocating_sites;
-	size_t allocating_site_count;
+	struct allocating_sites allocating_sites[2]; /* of PROBE_MEMORY, of PROBE_LIFETIME */
 	struct collecting_file **collecting; /* interpreter files whose collections are seen */
 	size_t collecting_count;
 	uint32_t next_gc_site;
-	int start_fds[ABI_TEMPLATES]; /* links of memory__start */
+	int start_fds[2 * ABI_TEMPLATES]; /* links of memory__start and lifetime__start */
 	size_t start_fd_count;
 	struct map_cursor sweep_cursor; /* of a walk for what ended processes had */
 	struct capture_clock clocks[CAPTURE_CLOCKS];
@@ -89,8 +95,8 @@ int capture_link_keep(struct capture *capture, struct bpf_link *link);
 void capture_targets_changed(struct capture *capture);
 
 /*
- * A new template: what any process that runs the interpreter of `python` is, with `flags`. -ENOSPC; -errno;
- * *index is untouched then.
+ * The template for the file that `python` runs: what any process that runs it is, with `flags` besides those that
+ * it has, if somebody asked for it before. -ENOSPC; -errno; *index is untouched then.
  */
 int capture_template_make(struct capture *capture, const struct python_process *python,
 			  uint32_t flags, uint32_t *index);

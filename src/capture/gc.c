@@ -238,11 +238,9 @@ int capture_gc_template(struct capture *capture, const struct python_process *py
 	file = file_find(capture, &status);
 	if (!file)
 		return -ENOENT;
-	if (file->template_index == NO_TEMPLATE) {
-		error = capture_template_make(capture, python, flags, &file->template_index);
-		if (error)
-			return error;
-	}
+	error = capture_template_make(capture, python, flags, &file->template_index);
+	if (error)
+		return error;
 	*template_index = file->template_index;
 	return sites_write(capture, file);
 }

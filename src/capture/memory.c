@@ -16,6 +16,7 @@
 
 /* Of one process: a link for each file of its plan and for each of the two programs. */
 struct allocating_process {
+	enum probe_family family;
 	pid_t pid;
 	int fds[2 * ALLOCATOR_FILES]; /* where the kernel has uprobe_multi; -1: none */
 	struct bpf_link *links[2 * ALLOCATOR_SITES];
@@ -27,11 +28,6 @@ struct allocating_site {
 	struct memory_probe probe;
 };
 
-static bool is_lifetime(const struct capture *capture)
-{
-	return capture->options.families >> PROBE_LIFETIME & 1;
-}
-
 static const struct bpf_program *lifetime_program_of(const struct capture *capture, bool leave)
 {
 	if (!leave)
@@ -40,9 +36,10 @@ static const struct bpf_program *lifetime_program_of(const struct capture *captu
 					 capture->skeleton->progs.lifetime__leave;
 }
 
-static const struct bpf_program *program_of(const struct capture *capture, bool leave)
+static const struct bpf_program *program_of(const struct capture *capture, enum probe_family family,
+					    bool leave)
 {
-	if (is_lifetime(capture))
+	if (family == PROBE_LIFETIME)
 		return lifetime_program_of(capture, leave);
 	if (!leave)
 		return capture->skeleton->progs.memory__enter;
@@ -56,31 +53,32 @@ static bool probe_equal(const struct memory_probe *a, const struct memory_probe 
 }
 
 /* The number of such a probe, written to the map when new. -ENOSPC, -ENOMEM. */
-static int site_number(struct capture *capture, const struct allocator_site *site, uint64_t *number)
+static int site_number(struct capture *capture, enum probe_family family,
+		       const struct allocator_site *site, uint64_t *number)
 {
-	const struct bpf_map *map = is_lifetime(capture) ? capture->skeleton->maps.lifetime_probes :
-							   capture->skeleton->maps.memory_probes;
+	const bool lifetime = family == PROBE_LIFETIME;
+	const struct bpf_map *map = lifetime ? capture->skeleton->maps.lifetime_probes :
+					       capture->skeleton->maps.memory_probes;
+	struct allocating_sites *known = &capture->allocating_sites[lifetime];
 	struct memory_probe probe = site->probe;
 	struct allocating_site *sites;
 	uint32_t key;
 
 	probe.stepped = site->stepped;
-	for (size_t i = 0; i < capture->allocating_site_count; i++) {
-		if (probe_equal(&capture->allocating_sites[i].probe, &probe)) {
+	for (size_t i = 0; i < known->count; i++) {
+		if (probe_equal(&known->array[i].probe, &probe)) {
 			*number = i;
 			return 0;
 		}
 	}
-	if (capture->allocating_site_count >= ABI_MEMORY_PROBES)
+	if (known->count >= ABI_MEMORY_PROBES)
 		return -ENOSPC;
-	sites = reallocarray(capture->allocating_sites, capture->allocating_site_count + 1,
-			     sizeof(*sites));
+	sites = reallocarray(known->array, known->count + 1, sizeof(*sites));
 	if (!sites)
 		return -ENOMEM;
-	capture->allocating_sites = sites;
-	key = capture->allocating_site_count;
+	known->array = sites;
+	key = known->count++;
 	sites[key] = (struct allocating_site){ .probe = probe };
-	capture->allocating_site_count++;
 	*number = key;
 	return bpf_map_update_elem(bpf_map__fd(map), &key, &probe, BPF_ANY);
 }
@@ -92,8 +90,9 @@ struct chosen_sites {
 	size_t count;
 };
 
-static int sites_choose(struct capture *capture, const struct allocator_plan *plan, size_t file,
-			bool leave, struct chosen_sites *chosen)
+static int sites_choose(struct capture *capture, enum probe_family family,
+			const struct allocator_plan *plan, size_t file, bool leave,
+			struct chosen_sites *chosen)
 {
 	int error = 0;
 
@@ -107,7 +106,7 @@ static int sites_choose(struct capture *capture, const struct allocator_plan *pl
 		if (!leave && site->returns_block && capture->uprobe_session)
 			continue;
 		chosen->offsets[chosen->count] = site->file_offset;
-		error = site_number(capture, site, &chosen->numbers[chosen->count++]);
+		error = site_number(capture, family, site, &chosen->numbers[chosen->count++]);
 	}
 	return error;
 }
@@ -118,9 +117,9 @@ static int sites_attach_each(struct capture *capture, struct allocating_process 
 	for (size_t i = 0; i < chosen->count; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = chosen->numbers[i],
 			    .retprobe = leave);
-		struct bpf_link *link =
-			bpf_program__attach_uprobe_opts(program_of(capture, leave), process->pid,
-							path, chosen->offsets[i], &options);
+		struct bpf_link *link = bpf_program__attach_uprobe_opts(
+			program_of(capture, process->family, leave), process->pid, path,
+			chosen->offsets[i], &options);
 
 		if (!link)
 			return -errno;
@@ -134,7 +133,7 @@ static int file_attach(struct capture *capture, struct allocating_process *proce
 {
 	struct chosen_sites chosen;
 	struct uprobe_multi probes = {
-		.program_fd = bpf_program__fd(program_of(capture, leave)),
+		.program_fd = bpf_program__fd(program_of(capture, process->family, leave)),
 		.path = plan->files[file].path_open,
 		.only_pid = process->pid,
 		.is_session = leave && capture->uprobe_session,
@@ -142,7 +141,7 @@ static int file_attach(struct capture *capture, struct allocating_process *proce
 		.offsets = chosen.offsets,
 		.cookies = chosen.numbers,
 	};
-	int error = sites_choose(capture, plan, file, leave, &chosen);
+	int error = sites_choose(capture, process->family, plan, file, leave, &chosen);
 
 	if (error || !chosen.count)
 		return error;
@@ -153,10 +152,11 @@ static int file_attach(struct capture *capture, struct allocating_process *proce
 }
 
 /* A link for the one place where an interpreter begins to run a program. */
-int capture_memory_start(struct capture *capture, const struct python_process *python,
-			 uint32_t flags, uint32_t *template_index)
+int capture_memory_start(struct capture *capture, enum probe_family family,
+			 const struct python_process *python, uint32_t flags,
+			 uint32_t *template_index)
 {
-	const struct bpf_program *program = is_lifetime(capture) ?
+	const struct bpf_program *program = family == PROBE_LIFETIME ?
 						    capture->skeleton->progs.lifetime__start :
 						    capture->skeleton->progs.memory__start;
 	struct allocator_site site = { .probe.call = MEMORY_START };
@@ -177,7 +177,7 @@ int capture_memory_start(struct capture *capture, const struct python_process *p
 		return error;
 	site.probe.address = address;
 	site.probe.inside_start = *template_index;
-	error = site_number(capture, &site, &number);
+	error = site_number(capture, family, &site, &number);
 	if (error)
 		return error;
 	if (!capture->uprobe_multi) {
@@ -206,14 +206,16 @@ static void process_end(struct capture *capture, struct allocating_process *proc
 	free(process);
 }
 
-/* All probes see, or none does, from one moment on. */
+/* All probes see, or none does, from one moment on: of both families. */
 static void over_set(struct capture *capture, bool over)
 {
-	capture->skeleton->bss->target_memo_over = over;
+	capture->skeleton->bss->memory_over = over;
+	capture->skeleton->bss->lifetime_over = over;
 	capture_targets_changed(capture);
 }
 
-int capture_memory_attach(struct capture *capture, pid_t pid, const struct allocator_plan *plan)
+int capture_memory_attach(struct capture *capture, enum probe_family family, pid_t pid,
+			  const struct allocator_plan *plan)
 {
 	struct allocating_process **processes, *process;
 	int error = 0;
@@ -230,6 +232,7 @@ int capture_memory_attach(struct capture *capture, pid_t pid, const struct alloc
 	process = calloc(1, sizeof(*process));
 	if (!process)
 		return -ENOMEM;
+	process->family = family;
 	process->pid = pid;
 	for (size_t i = 0; i < 2 * ALLOCATOR_FILES; i++)
 		process->fds[i] = -1;
@@ -247,23 +250,26 @@ int capture_memory_attach(struct capture *capture, pid_t pid, const struct alloc
 	return 0;
 }
 
-void capture_memory_detach_from(struct capture *capture, pid_t pid)
+void capture_memory_detach_from(struct capture *capture, enum probe_family family, pid_t pid)
 {
 	for (size_t i = capture->allocating_count; i-- > 0;) {
-		if (capture->allocating[i]->pid != pid)
+		if (capture->allocating[i]->pid != pid || capture->allocating[i]->family != family)
 			continue;
 		process_end(capture, capture->allocating[i]);
 		capture->allocating[i] = capture->allocating[--capture->allocating_count];
 	}
 }
 
-void capture_memory_detach(struct capture *capture)
+void capture_memory_detach(struct capture *capture, enum probe_family family)
 {
 	if (capture->allocating_count)
 		over_set(capture, true);
-	for (size_t i = 0; i < capture->allocating_count; i++)
+	for (size_t i = capture->allocating_count; i-- > 0;) {
+		if (capture->allocating[i]->family != family)
+			continue;
 		process_end(capture, capture->allocating[i]);
-	capture->allocating_count = 0;
+		capture->allocating[i] = capture->allocating[--capture->allocating_count];
+	}
 	if (capture->closer)
 		closer_wait(capture->closer);
 }
@@ -276,14 +282,16 @@ void capture_memory_await_all(struct capture *capture, bool all)
 
 void capture_memory_release(struct capture *capture)
 {
-	capture_memory_detach(capture);
+	capture_memory_detach(capture, PROBE_MEMORY);
+	capture_memory_detach(capture, PROBE_LIFETIME);
 	closer_free(capture->closer);
 	capture->closer = NULL;
 	for (size_t i = 0; i < capture->start_fd_count; i++)
 		close(capture->start_fds[i]);
 	free(capture->allocating);
 	capture->allocating = NULL;
-	free(capture->allocating_sites);
-	capture->allocating_sites = NULL;
-	capture->allocating_site_count = 0;
+	for (size_t i = 0; i < 2; i++) {
+		free(capture->allocating_sites[i].array);
+		capture->allocating_sites[i] = (struct allocating_sites){ 0 };
+	}
 }

@@ -30,12 +30,12 @@ struct allocating {
 	struct watch *watch;
 	struct profile *profile;
 	struct allocators *allocators;
-	struct stacks *stacks;
+	struct stacks *stacks;	    /* borrowed */
 	struct memory_meter *meter; /* from allocating_start() on */
 	struct mappings *mappings;
 	struct resident *resident;
 	struct left_blocks *left;
-	uint32_t *sites; /* by stack id: of the memory; SITE_NONE not told */
+	uint32_t *sites; /* by stack id: of the memory; SITE_NONE none yet */
 	size_t site_count;
 	struct map64 *lost_sites; /* serial -> site of what came with no stack, + 1 */
 	/* Sites of the memory by process: serial -> 1 + its newest, which leads to the one before. */
@@ -50,9 +50,10 @@ struct allocating {
 static int on_left(void *arg, const struct memory_block_key *key, const struct memory_block *block,
 		   uint64_t ended_ns);
 
-struct allocating *allocating_new(const struct config *config, struct capture *capture,
-				  struct watch *watch, struct profile *profile)
+struct allocating *allocating_new(const struct run_parts *parts)
 {
+	const struct config *config = parts->config;
+	struct profile *profile = parts->profile;
 	struct allocating *allocating = calloc(1, sizeof(*allocating));
 	struct memory *memory = memory_new();
 
@@ -68,20 +69,18 @@ struct allocating *allocating_new(const struct config *config, struct capture *c
 	memory->temporary_ns = config->temporary_ns;
 	memory->view = config->show;
 	allocating->config = config;
-	allocating->capture = capture;
-	allocating->watch = watch;
+	allocating->capture = parts->capture;
+	allocating->watch = parts->watch;
 	allocating->profile = profile;
+	allocating->stacks = parts->stacks;
 	allocating->mappings = mappings_new(memory);
-	allocating->allocators =
-		allocators_new(config, capture, watch, profile, allocating->mappings);
-	allocating->stacks = stacks_new(watch, profile, config->native);
-	allocating->resident = resident_new(watch, profile, config->resident);
-	allocating->left = left_blocks_new(capture, on_left, allocating);
+	allocating->allocators = allocators_new(parts, allocating->mappings);
+	allocating->resident = resident_new(parts->watch, profile, config->resident);
+	allocating->left = left_blocks_new(parts->capture, on_left, allocating);
 	allocating->lost_sites = map64_new();
 	allocating->newest_sites = map64_new();
-	if (!allocating->allocators || !allocating->stacks || !allocating->mappings ||
-	    !allocating->resident || !allocating->left || !allocating->lost_sites ||
-	    !allocating->newest_sites) {
+	if (!allocating->allocators || !allocating->mappings || !allocating->resident ||
+	    !allocating->left || !allocating->lost_sites || !allocating->newest_sites) {
 		allocating_free(allocating);
 		return NULL;
 	}
@@ -97,7 +96,6 @@ void allocating_free(struct allocating *allocating)
 	if (!allocating)
 		return;
 	allocators_free(allocating->allocators);
-	stacks_free(allocating->stacks);
 	memory_meter_free(allocating->meter);
 	mappings_free(allocating->mappings);
 	resident_free(allocating->resident);
@@ -160,38 +158,21 @@ static uint32_t site_make(struct allocating *allocating, uint32_t serial, uint32
 	return site;
 }
 
-static int on_stack(struct allocating *allocating, const struct record_sample *record)
+static int sites_reach(struct allocating *allocating, uint32_t stack_id)
 {
-	uint32_t thread = watch_thread(allocating->watch, record->header.serial, record->header.tid,
-				       record->header.time_ns);
-	const struct meter_stack *stack;
-	uint32_t node, *sites;
-	int error;
+	size_t count = 2 * (size_t)stack_id + 64;
+	uint32_t *sites;
 
-	if (thread == PROFILE_NONE) {
-		allocating->profile->lost[DROP_RECORD_MALFORMED]++;
+	if (stack_id < allocating->site_count)
 		return 0;
-	}
-	error = stacks_of(allocating->stacks, record, &stack);
-	if (error)
-		return error;
-	if (record->stack_id >= allocating->site_count) {
-		size_t count = 2 * (size_t)record->stack_id + 64;
-
-		sites = reallocarray(allocating->sites, count, sizeof(*sites));
-		if (!sites)
-			return -ENOMEM;
-		for (size_t i = allocating->site_count; i < count; i++)
-			sites[i] = SITE_NONE;
-		allocating->sites = sites;
-		allocating->site_count = count;
-	}
-	node = stacks_node(allocating->profile, stack);
-	if (node == PROFILE_NONE)
+	sites = reallocarray(allocating->sites, count, sizeof(*sites));
+	if (!sites)
 		return -ENOMEM;
-	allocating->sites[record->stack_id] =
-		site_make(allocating, record->header.serial, thread, node);
-	return allocating->sites[record->stack_id] == SITE_NONE ? -ENOMEM : 0;
+	for (size_t i = allocating->site_count; i < count; i++)
+		sites[i] = SITE_NONE;
+	allocating->sites = sites;
+	allocating->site_count = count;
+	return 0;
 }
 
 /* The site that stands for those of a process whose stack was lost. */
@@ -218,12 +199,21 @@ static uint32_t lost_site(struct allocating *allocating, uint32_t serial, uint32
 	return site;
 }
 
+/* Stacks are told for others as well: one becomes a site when something was allocated there. */
 static uint32_t site_of(struct allocating *allocating, uint32_t stack_id, uint32_t serial,
 			uint32_t tid)
 {
+	const struct told_stack *told;
+
 	if (stack_id < allocating->site_count && allocating->sites[stack_id] != SITE_NONE)
 		return allocating->sites[stack_id];
-	return lost_site(allocating, serial, tid);
+	told = stacks_told(allocating->stacks, stack_id);
+	if (!told)
+		return lost_site(allocating, serial, tid);
+	if (sites_reach(allocating, stack_id))
+		return SITE_NONE;
+	allocating->sites[stack_id] = site_make(allocating, told->serial, told->thread, told->node);
+	return allocating->sites[stack_id];
 }
 
 /* ---- records ---- */
@@ -298,8 +288,6 @@ int allocating_event(struct allocating *allocating, const struct event *event)
 	switch (event->kind) {
 	case RECORD_MEMORY:
 		return on_memory(allocating, event->memory);
-	case RECORD_MEMORY_STACK:
-		return on_stack(allocating, event->sample);
 	case RECORD_PROCESS_EXEC:
 	case RECORD_PROCESS_EXIT:
 		error = on_end(allocating, event->header);
@@ -307,8 +295,6 @@ int allocating_event(struct allocating *allocating, const struct event *event)
 	default:
 		break;
 	}
-	if (!error)
-		error = stacks_event(allocating->stacks, event);
 	if (!error)
 		error = allocators_event(allocating->allocators, event);
 	return error ? error : resident_event(allocating->resident, event);

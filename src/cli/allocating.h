@@ -12,15 +12,15 @@
 
 #include "capture/capture.h"
 #include "cli/config.h"
+#include "cli/run_modes.h"
 #include "cli/watch.h"
 #include "decode/event.h"
 #include "model/profile.h"
 
 struct allocating;
 
-/* All must outlive it. Takes over `watch`'s on_target. NULL: no memory. */
-struct allocating *allocating_new(const struct config *config, struct capture *capture,
-				  struct watch *watch, struct profile *profile);
+/* All must outlive it; is told of `watch`'s targets. NULL: no memory. */
+struct allocating *allocating_new(const struct run_parts *parts);
 void allocating_free(struct allocating *allocating); /* takes NULL */
 
 /*

@@ -27,7 +27,7 @@ static const char *on_target(void *arg, struct python_process *python);
 
 static bool is_lifetime(const struct allocators *allocators)
 {
-	return config_has_mode(allocators->config, CONFIG_MODE_LIFETIME);
+	return allocators->family == PROBE_LIFETIME;
 }
 
 /* Each process under watch takes some of them. */
@@ -41,18 +41,24 @@ static void descriptors_raise(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-struct allocators *allocators_new(const struct config *config, struct capture *capture,
-				  struct watch *watch, struct profile *profile,
-				  struct mappings *mappings)
+/* Whether CPython's own allocator is looked into. */
+static bool has_pools(const struct allocators *allocators)
+{
+	return allocators->config->objects && !is_lifetime(allocators);
+}
+
+struct allocators *allocators_new(const struct run_parts *parts, struct mappings *mappings)
 {
 	struct allocators *allocators = calloc(1, sizeof(*allocators));
 
 	if (!allocators)
 		return NULL;
-	allocators->config = config;
-	allocators->capture = capture;
-	allocators->watch = watch;
-	allocators->profile = profile;
+	allocators->config = parts->config;
+	allocators->capture = parts->capture;
+	allocators->watch = parts->watch;
+	allocators->profile = parts->profile;
+	allocators->collector_plans = parts->collector_plans;
+	allocators->family = mappings ? PROBE_MEMORY : PROBE_LIFETIME;
 	allocators->mappings = mappings;
 	allocators->too_early =
 		is_lifetime(allocators) ? DROP_LIFETIME_TOO_EARLY : DROP_MEMORY_TOO_EARLY;
@@ -61,7 +67,7 @@ struct allocators *allocators_new(const struct config *config, struct capture *c
 		allocators_free(allocators);
 		return NULL;
 	}
-	watch_on_target(watch, on_target, allocators);
+	watch_on_target(parts->watch, on_target, NULL, allocators);
 	descriptors_raise();
 	return allocators;
 }
@@ -74,8 +80,6 @@ void allocators_free(struct allocators *allocators)
 	kept_plans_release(&allocators->plans);
 	for (uint32_t i = 0; i < allocators->target_count; i++)
 		free(allocators->targets[i].python);
-	for (size_t i = 0; i < ABI_TEMPLATES; i++)
-		free(allocators->templates[i]);
 	free(allocators->targets);
 	free(allocators);
 }
@@ -128,7 +132,8 @@ static struct allocator_target *target_new(struct allocators *allocators, pid_t 
 static int target_attach(struct allocators *allocators, struct allocator_target *target,
 			 struct allocator_plan *plan)
 {
-	int error = capture_memory_attach(allocators->capture, target->pid, plan);
+	int error =
+		capture_memory_attach(allocators->capture, allocators->family, target->pid, plan);
 
 	target->plan = error ? NULL : plan;
 	return error;
@@ -151,7 +156,7 @@ static int target_end(struct allocators *allocators, struct allocator_target *ta
 {
 	int error = allocator_target_finish(allocators, target, process, serial, true);
 
-	capture_memory_detach_from(allocators->capture, target->pid);
+	capture_memory_detach_from(allocators->capture, allocators->family, target->pid);
 	free(target->python);
 	*target = allocators->targets[--allocators->target_count];
 	return error;
@@ -217,15 +222,16 @@ static bool deaths_see(struct allocators *allocators, const struct python_proces
 /* Whether it is seen when a thread of it collects: what ends meanwhile ends by the collector. */
 static bool collections_see(struct allocators *allocators, const struct python_process *python)
 {
-	struct collector_plan plan;
+	const struct collector_plan *plan;
 	char reason[256];
 	int error;
 
 	if (!is_lifetime(allocators))
 		return false;
-	error = collector_plan_make(python, &plan, reason, sizeof(reason));
+	error = collector_plans_find(allocators->collector_plans, python, &plan, reason,
+				     sizeof(reason));
 	if (!error)
-		error = capture_gc_attach(allocators->capture, python, &plan);
+		error = capture_gc_attach(allocators->capture, python, plan);
 	if (error)
 		log_verbose("pid %d: its collections are not seen: %s", python->pid,
 			    strerror(-error));
@@ -243,22 +249,14 @@ static uint32_t flags_of(struct allocators *allocators, const struct python_proc
 /* Others that run the same interpreter are targets when they begin to run their program. */
 static int template_keep(struct allocators *allocators, const struct python_process *python)
 {
-	struct python_process *copy = malloc(sizeof(*copy));
 	uint32_t index;
-	int error;
+	int error = capture_memory_start(allocators->capture, allocators->family, python,
+					 flags_of(allocators, python), &index);
 
-	if (!copy)
-		return -ENOMEM;
-	error = capture_memory_start(allocators->capture, python, flags_of(allocators, python),
-				     &index);
-	if (error) {
-		free(copy);
-		return error;
-	}
-	*copy = *python;
-	allocators->templates[index] = copy;
-	allocators->has_template = true;
-	return 0;
+	if (!error)
+		error = watch_template_keep(allocators->watch, index, python);
+	allocators->has_template |= !error;
+	return error;
 }
 
 /* Of an interpreter that waits for us, but may still be on its way up: nothing runs before it is. */
@@ -316,7 +314,7 @@ static void target_describe(struct allocators *allocators, struct allocator_targ
 	if (!target->python)
 		return;
 	*target->python = *python;
-	if (allocators->config->objects)
+	if (has_pools(allocators))
 		pools_report(python, &target->pools_start);
 }
 
@@ -350,7 +348,7 @@ static void target_verify(struct allocators *allocators, struct allocator_target
 	    plan == target->plan)
 		return;
 	allocators->profile->partial[allocators->too_early]++;
-	capture_memory_detach_from(allocators->capture, target->pid);
+	capture_memory_detach_from(allocators->capture, allocators->family, target->pid);
 	error = target_attach(allocators, target, plan);
 	if (error) {
 		snprintf(reason, sizeof(reason), "its probes cannot be put in: %s",
@@ -468,22 +466,14 @@ static int on_fork(struct allocators *allocators, const struct record_process *r
 
 static int on_found(struct allocators *allocators, const struct record_process *record)
 {
-	struct python_process *like = record->parent_serial < ABI_TEMPLATES ?
-					      allocators->templates[record->parent_serial] :
-					      NULL;
-	const struct watched_process *process;
 	struct allocator_target *target;
 	struct python_process found;
 	struct allocator_plan *plan;
 	char reason[256];
 
-	if (!like)
+	if (!watch_template(allocators->watch, record->parent_serial))
 		return 0;
-	process = watch_found(allocators->watch, record, like);
-	if (!process)
-		return -ENOMEM;
-	allocators->profile->processes[process->process].probes =
-		profile_string(allocators->profile, way_name(allocators));
+	watch_seen_by(allocators->watch, record->header.serial, way_name(allocators));
 	target = target_of(allocators, record->header.pid);
 	if (!target) {
 		allocators->profile->partial[allocators->too_early]++;
@@ -572,8 +562,8 @@ void allocators_tick(struct allocators *allocators, uint64_t time_ns)
 
 void allocators_end(struct allocators *allocators)
 {
-	capture_memory_detach(allocators->capture);
-	for (uint32_t i = 0; i < allocators->target_count && allocators->config->objects; i++) {
+	capture_memory_detach(allocators->capture, allocators->family);
+	for (uint32_t i = 0; i < allocators->target_count && has_pools(allocators); i++) {
 		struct allocator_target *target = &allocators->targets[i];
 
 		if (target->python)

@@ -12,6 +12,7 @@
 
 #include "capture/capture.h"
 #include "cli/config.h"
+#include "cli/run_modes.h"
 #include "cli/watch.h"
 #include "decode/event.h"
 #include "meter/mappings.h"
@@ -20,13 +21,11 @@
 struct allocators;
 
 /*
- * All must outlive it. Takes over `watch`'s on_target. `mappings` is told which are pymalloc's arenas, and
+ * All must outlive it; is told of `watch`'s targets. `mappings` is told which are pymalloc's arenas, and
  * of each process that has ended; NULL in --mode lifetime, whose plans are of where objects are made and
  * ended. NULL: no memory.
  */
-struct allocators *allocators_new(const struct config *config, struct capture *capture,
-				  struct watch *watch, struct profile *profile,
-				  struct mappings *mappings);
+struct allocators *allocators_new(const struct run_parts *parts, struct mappings *mappings);
 void allocators_free(struct allocators *allocators); /* takes NULL */
 
 /*

@@ -28,7 +28,8 @@ struct allocators {
 	struct kept_plans plans;
 	struct allocator_target *targets;
 	uint32_t target_count, target_capacity;
-	struct python_process *templates[ABI_TEMPLATES]; /* owned */
+	struct collector_plans *collector_plans; /* borrowed */
+	enum probe_family family;		 /* PROBE_MEMORY or PROBE_LIFETIME */
 	bool has_template;
 	allocators_process_fn on_process;
 	void *on_process_arg;

@@ -235,7 +235,7 @@ static int plan_make(struct call_plan *plan)
 }
 
 /* The same places as an allocator's: one that only enters, one that returns a block, and one that is stepped. */
-static int memory_attach(struct capture *capture, pid_t pid)
+static int memory_attach(struct capture *capture, enum probe_family family, pid_t pid)
 {
 	struct allocator_plan plan = { .file_count = 1 };
 	struct call_plan calls;
@@ -252,7 +252,7 @@ static int memory_attach(struct capture *capture, pid_t pid)
 		site->stepped = i == 2;
 		site->file_offset = calls.sites[i].file_offset;
 	}
-	return capture_memory_attach(capture, pid, &plan);
+	return capture_memory_attach(capture, family, pid, &plan);
 }
 
 static int record_pass(void *arg, const void *record, size_t size)
@@ -284,17 +284,29 @@ static int child_await(const struct calibration *calibration, int go_fd, int end
 	return calibration->complete ? 0 : -ECHILD;
 }
 
-static int memory_measure(struct capture *capture, const struct calibration *calibration, pid_t pid,
-			  int go_fd, int end_fd)
+static int allocators_measure(struct capture *capture, const struct calibration *calibration,
+			      enum probe_family family, pid_t pid, int go_fd, int end_fd)
 {
-	int error = memory_attach(capture, pid);
+	int error = memory_attach(capture, family, pid);
 
 	capture_memory_await_all(capture, true);
 	if (!error)
 		error = child_await(calibration, go_fd, end_fd);
 	capture_memory_await_all(capture, false);
-	capture_memory_detach(capture);
+	capture_memory_detach(capture, family);
 	return error;
+}
+
+static int memory_measure(struct capture *capture, const struct calibration *calibration, pid_t pid,
+			  int go_fd, int end_fd)
+{
+	return allocators_measure(capture, calibration, PROBE_MEMORY, pid, go_fd, end_fd);
+}
+
+static int lifetime_measure(struct capture *capture, const struct calibration *calibration,
+			    pid_t pid, int go_fd, int end_fd)
+{
+	return allocators_measure(capture, calibration, PROBE_LIFETIME, pid, go_fd, end_fd);
 }
 
 static int calls_measure(struct capture *capture, const struct calibration *calibration, pid_t pid,
@@ -420,10 +432,11 @@ int calibrate_calls(struct capture *capture, struct calling_cost *cost)
 	return calibrate(capture, calls_measure, cost);
 }
 
-int calibrate_memory(struct capture *capture, struct calling_cost *cost)
+int calibrate_memory(struct capture *capture, enum probe_family family, struct calling_cost *cost)
 {
 	struct calling_cost found;
-	int error = calibrate(capture, memory_measure, &found);
+	int error = calibrate(capture, family == PROBE_LIFETIME ? lifetime_measure : memory_measure,
+			      &found);
 
 	if (error)
 		return error;

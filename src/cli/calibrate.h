@@ -7,7 +7,7 @@
 #define PYBPFPROF_CLI_CALIBRATE_H
 
 #include "capture/capture.h"
-#include "cli/calling.h"
+#include "cli/run_cost.h"
 
 /*
  * To be called before anything is attached: drops whatever records there are, and sets the kernel
@@ -16,10 +16,10 @@
  */
 int calibrate_calls(struct capture *capture, struct calling_cost *cost);
 /*
- * The same for the probes on allocators, of a process that is no target: what the programs do for one they
- * measure themselves.
+ * The same for the probes of a family on allocators, PROBE_MEMORY or PROBE_LIFETIME, of a process that is no
+ * target: what the programs do for one they measure themselves.
  */
-int calibrate_memory(struct capture *capture, struct calling_cost *cost);
+int calibrate_memory(struct capture *capture, enum probe_family family, struct calling_cost *cost);
 
 enum { CALIBRATE_PATIENCE_MS = 500 };
 

@@ -43,7 +43,7 @@ struct calling {
 	struct capture *capture;
 	struct watch *watch;
 	struct profile *profile;
-	struct codes *codes;
+	struct codes *codes; /* borrowed */
 	struct calls *calls;
 	struct call_meter *meter;
 	uint32_t stepped_ns;
@@ -52,9 +52,10 @@ struct calling {
 	const char *site_refusals[ABI_CALL_SITES]; /* call_plan_site.refusal */
 	struct known_plan *plans;		   /* by interpreter file */
 	size_t plan_count;
-	struct python_process *templates[ABI_TEMPLATES]; /* owned */
-	uint32_t template_probes[ABI_TEMPLATES];	 /* strings of the profile */
-	struct map64 *by_thread;			 /* (serial, tid) -> index of threads + 1 */
+	const char *template_probes[ABI_TEMPLATES]; /* NULL: not ours */
+	uint32_t placed_site;			    /* of the last plan that was put in place */
+	const char *placed_way;
+	struct map64 *by_thread; /* (serial, tid) -> index of threads + 1 */
 	struct called_thread *threads;
 	uint32_t thread_count;
 	uint32_t free_thread; /* 1 + index of a slot to use again; 0: none */
@@ -69,28 +70,28 @@ struct calling {
 };
 
 static const char *on_target(void *arg, struct python_process *python);
+static void on_placed(void *arg, const struct python_process *python);
 
-struct calling *calling_new(const struct config *config, struct capture *capture,
-			    struct watch *watch, struct profile *profile,
-			    const struct calling_cost *cost)
+struct calling *calling_new(const struct run_parts *parts)
 {
+	const struct config *config = parts->config;
+	const struct calling_cost *cost = &parts->cost->calls;
 	struct calling *calling = calloc(1, sizeof(*calling));
 
 	if (!calling)
 		return NULL;
 	calling->config = config;
-	calling->capture = capture;
-	calling->watch = watch;
-	calling->profile = profile;
+	calling->capture = parts->capture;
+	calling->watch = parts->watch;
+	calling->profile = parts->profile;
 	calling->lost_name = PROFILE_NONE;
 	calling->until_ns = UINT64_MAX;
-	calling->codes = codes_new(profile);
+	calling->codes = stacks_codes(parts->stacks);
 	calling->calls = calls_new();
 	calling->by_thread = map64_new();
 	calling->proofs = calloc(ABI_CALL_SITES, sizeof(*calling->proofs));
 	calling->proof_known = calloc(ABI_CALL_SITES, sizeof(*calling->proof_known));
-	if (!calling->codes || !calling->calls || !calling->by_thread || !calling->proofs ||
-	    !calling->proof_known)
+	if (!calling->calls || !calling->by_thread || !calling->proofs || !calling->proof_known)
 		goto fail;
 	calling->calls->raw = config->raw;
 	calling->calls->observed_share = 1;
@@ -100,7 +101,7 @@ struct calling *calling_new(const struct config *config, struct capture *capture
 					config->raw ? 0 : cost->leave_ns);
 	if (!calling->meter)
 		goto fail;
-	watch_on_target(watch, on_target, calling);
+	watch_on_target(parts->watch, on_target, on_placed, calling);
 	return calling;
 fail:
 	calling_free(calling);
@@ -113,10 +114,7 @@ void calling_free(struct calling *calling)
 		return;
 	call_meter_free(calling->meter);
 	calls_free(calling->calls);
-	codes_free(calling->codes);
 	map64_free(calling->by_thread);
-	for (int i = 0; i < ABI_TEMPLATES; i++)
-		free(calling->templates[i]);
 	free(calling->plans);
 	free(calling->threads);
 	free(calling->proofs);
@@ -217,23 +215,18 @@ static bool deaths_see(struct calling *calling, const struct python_process *pyt
 }
 
 /* Others that run the same interpreter are followed from their first call on. */
-static void template_keep(struct calling *calling, const struct python_process *python,
-			  const struct call_plan *plan, uint32_t first_site)
+static void on_placed(void *arg, const struct python_process *python)
 {
-	struct python_process *copy;
+	struct calling *calling = arg;
 	uint32_t index;
 
-	if (capture_calls_template(calling->capture, first_site, python, python->target.flags,
-				   &index) ||
-	    calling->templates[index])
+	if (!calling->placed_way || !(python->target.flags & PYTHON_TARGET_CALLS) ||
+	    !follows_others(calling->config))
 		return;
-	copy = malloc(sizeof(*copy));
-	if (!copy)
-		return;
-	*copy = *python;
-	calling->templates[index] = copy;
-	calling->template_probes[index] =
-		profile_string(calling->profile, call_way_name(plan->way));
+	if (!capture_calls_template(calling->capture, calling->placed_site, python,
+				    python->target.flags, &index) &&
+	    !watch_template_keep(calling->watch, index, python))
+		calling->template_probes[index] = calling->placed_way;
 }
 
 static int probes_place(struct calling *calling, struct python_process *python,
@@ -243,6 +236,7 @@ static int probes_place(struct calling *calling, struct python_process *python,
 	uint32_t first_site;
 	int error = plan_find(calling, python, plan, reason, reason_size);
 
+	calling->placed_way = NULL;
 	if (error)
 		return error;
 	error = capture_calls_attach(calling->capture, python->binary_open, only_pid, plan,
@@ -255,8 +249,8 @@ static int probes_place(struct calling *calling, struct python_process *python,
 	if (deaths_see(calling, python))
 		python->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
 	python->target.flags |= PYTHON_TARGET_CALLS;
-	if (!only_pid)
-		template_keep(calling, python, plan, first_site);
+	calling->placed_way = call_way_name(plan->way);
+	calling->placed_site = first_site;
 	return 0;
 }
 
@@ -264,8 +258,11 @@ int calling_prepare(struct calling *calling, struct python_process *python)
 {
 	struct call_plan plan;
 	char reason[256];
+	int error = probes_place(calling, python, &plan, reason, sizeof(reason));
 
-	return probes_place(calling, python, &plan, reason, sizeof(reason));
+	if (!error)
+		on_placed(calling, python);
+	return error;
 }
 
 static const char *on_target(void *arg, struct python_process *python)
@@ -554,18 +551,12 @@ static int on_proof(struct calling *calling, const struct record_call_proof *hit
 
 static int on_found(struct calling *calling, const struct record_process *record)
 {
-	const struct watched_process *process;
-	const struct python_process *like;
+	const char *probes = record->parent_serial < ABI_TEMPLATES ?
+				     calling->template_probes[record->parent_serial] :
+				     NULL;
 
-	like = record->parent_serial < ABI_TEMPLATES ? calling->templates[record->parent_serial] :
-						       NULL;
-	if (!like)
-		return 0;
-	process = watch_found(calling->watch, record, like);
-	if (!process)
-		return -ENOMEM;
-	calling->profile->processes[process->process].probes =
-		calling->template_probes[record->parent_serial];
+	if (probes)
+		watch_seen_by(calling->watch, record->header.serial, probes);
 	return 0;
 }
 
@@ -615,23 +606,9 @@ static int thread_forget(struct calling *calling, const struct record_header *he
 	return error;
 }
 
-static int on_code(struct calling *calling, const struct record_code *code)
-{
-	const struct watched_process *watched = watch_process(calling->watch, code->header.serial);
-	struct codes_process process;
-
-	if (!watched)
-		return 0;
-	process.pid = watched->pid;
-	process.minor = watched->minor;
-	return codes_add(calling->codes, code, &process);
-}
-
 int calling_event(struct calling *calling, const struct event *event)
 {
 	switch (event->kind) {
-	case RECORD_CODE:
-		return on_code(calling, event->code);
 	case RECORD_CALLS:
 		return on_calls(calling, event->calls);
 	case RECORD_CALL_STACK:

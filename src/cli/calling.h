@@ -12,23 +12,15 @@
 
 #include "capture/capture.h"
 #include "cli/config.h"
+#include "cli/run_modes.h"
 #include "cli/watch.h"
 #include "decode/event.h"
 #include "model/profile.h"
 
 struct calling;
 
-/* What a hit of a probe costs the target, nanoseconds; 0: nothing is taken out of times. */
-struct calling_cost {
-	uint32_t enter_ns;
-	uint32_t leave_ns;
-	uint32_t stepped_ns; /* where the kernel single-steps the instruction */
-};
-
-/* All must outlive it. Takes over `watch`'s on_target. NULL: no memory. */
-struct calling *calling_new(const struct config *config, struct capture *capture,
-			    struct watch *watch, struct profile *profile,
-			    const struct calling_cost *cost);
+/* All must outlive it; is told of `watch`'s targets. What costs 0 is not taken out of times. NULL: no memory. */
+struct calling *calling_new(const struct run_parts *parts);
 void calling_free(struct calling *calling); /* takes NULL */
 
 /* Has the probes in place for the interpreter that `python` runs, before others run it. 0, -errno. */

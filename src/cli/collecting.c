@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/grow.h"
@@ -19,19 +18,12 @@
 #include "python/code_death.h"
 #include "python/collector.h"
 
-/* Made once for each file. */
-struct known_plan {
-	dev_t device;
-	ino_t inode;
-	struct collector_plan plan;
-};
-
 /* A process under watch, from the moment it became a target. */
 struct collecting_target {
 	pid_t pid;
-	uint32_t serial;	       /* 0: not known yet */
-	struct python_process *python; /* owned */
-	struct known_plan *plan;       /* owned by `plans`; NULL: refused */
+	uint32_t serial;		   /* 0: not known yet */
+	struct python_process *python;	   /* owned */
+	const struct collector_plan *plan; /* of the run's plans; NULL: refused */
 	uint64_t since_ns;
 	bool is_read; /* its counters were, at the start; or need not be */
 };
@@ -42,41 +34,41 @@ struct collecting {
 	struct watch *watch;
 	struct profile *profile;
 	struct python_cache *cache;
-	struct collecting_stacks *stacks;
+	struct stacks *stacks;		/* borrowed */
+	struct collector_plans *plans;	/* borrowed */
 	struct collection_meter *meter; /* from collecting_start() on */
-	struct known_plan **plans;	/* each owned */
-	uint32_t plan_count, plan_capacity;
 	struct collecting_target *targets;
 	uint32_t target_count, target_capacity;
-	struct python_process *templates[ABI_TEMPLATES];  /* owned */
-	struct known_plan *template_plans[ABI_TEMPLATES]; /* of `plans` */
+	const struct collector_plan *placed; /* the last plan that was put in place */
+	const struct collector_plan *template_plans[ABI_TEMPLATES]; /* NULL: not ours */
 	uint64_t start_ns, event_count;
 	bool any; /* a target was there whose collections can be seen */
 	char refusal[512];
 };
 
 static const char *on_target(void *arg, struct python_process *python);
+static void on_placed(void *arg, const struct python_process *python);
 
-struct collecting *collecting_new(const struct config *config, struct capture *capture,
-				  struct watch *watch, struct profile *profile)
+struct collecting *collecting_new(const struct run_parts *parts)
 {
 	struct collecting *collecting = calloc(1, sizeof(*collecting));
+	struct profile *profile = parts->profile;
 
 	if (!collecting)
 		return NULL;
-	collecting->config = config;
-	collecting->capture = capture;
-	collecting->watch = watch;
+	collecting->config = parts->config;
+	collecting->capture = parts->capture;
+	collecting->watch = parts->watch;
 	collecting->profile = profile;
+	collecting->stacks = parts->stacks;
+	collecting->plans = parts->collector_plans;
 	profile->collections = collections_new();
 	collecting->cache = python_cache_new();
-	if (profile->collections)
-		collecting->stacks = collecting_stacks_new(watch, profile, config->native);
-	if (!collecting->cache || !collecting->stacks) {
+	if (!collecting->cache || !profile->collections) {
 		collecting_free(collecting);
 		return NULL;
 	}
-	watch_on_target(watch, on_target, collecting);
+	watch_on_target(parts->watch, on_target, on_placed, collecting);
 	return collecting;
 }
 
@@ -84,16 +76,10 @@ void collecting_free(struct collecting *collecting)
 {
 	if (!collecting)
 		return;
-	collecting_stacks_free(collecting->stacks);
 	collection_meter_free(collecting->meter);
 	python_cache_free(collecting->cache);
-	for (uint32_t i = 0; i < collecting->plan_count; i++)
-		free(collecting->plans[i]);
 	for (uint32_t i = 0; i < collecting->target_count; i++)
 		free(collecting->targets[i].python);
-	for (size_t i = 0; i < ABI_TEMPLATES; i++)
-		free(collecting->templates[i]);
-	free(collecting->plans);
 	free(collecting->targets);
 	free(collecting);
 }
@@ -126,40 +112,6 @@ int collecting_start(struct collecting *collecting, uint64_t start_ns)
 
 /* ---- plans ---- */
 
-static int plan_find(struct collecting *collecting, const struct python_process *python,
-		     struct known_plan **out, char *reason, size_t reason_size)
-{
-	struct known_plan *plan;
-	struct stat file;
-	int error;
-
-	if (stat(python->binary_open, &file)) {
-		error = -errno;
-		snprintf(reason, reason_size, "its file cannot be found: %s", strerror(-error));
-		return error;
-	}
-	for (uint32_t i = 0; i < collecting->plan_count; i++) {
-		*out = collecting->plans[i];
-		if ((*out)->device == file.st_dev && (*out)->inode == file.st_ino)
-			return 0;
-	}
-	if (GROW(collecting->plans, collecting->plan_capacity, collecting->plan_count))
-		return -ENOMEM;
-	plan = calloc(1, sizeof(*plan));
-	if (!plan)
-		return -ENOMEM;
-	plan->device = file.st_dev;
-	plan->inode = file.st_ino;
-	error = collector_plan_make(python, &plan->plan, reason, reason_size);
-	if (error) {
-		free(plan);
-		return error;
-	}
-	collecting->plans[collecting->plan_count++] = plan;
-	*out = plan;
-	return 0;
-}
-
 /* Whether the ends of its code objects are seen: then an address seen once needs no second look. */
 static bool deaths_see(struct collecting *collecting, const struct python_process *python)
 {
@@ -170,31 +122,27 @@ static bool deaths_see(struct collecting *collecting, const struct python_proces
 }
 
 /* Others that run the same interpreter are followed from their first collection on. */
-static void template_keep(struct collecting *collecting, const struct python_process *python,
-			  struct known_plan *plan)
+static void on_placed(void *arg, const struct python_process *python)
 {
-	struct python_process *copy;
+	struct collecting *collecting = arg;
 	uint32_t index;
 
-	if (capture_gc_template(collecting->capture, python, python->target.flags, &index) ||
-	    collecting->templates[index])
+	if (!collecting->placed)
 		return;
-	copy = malloc(sizeof(*copy));
-	if (!copy)
-		return;
-	*copy = *python;
-	collecting->templates[index] = copy;
-	collecting->template_plans[index] = plan;
+	if (!capture_gc_template(collecting->capture, python, python->target.flags, &index) &&
+	    !watch_template_keep(collecting->watch, index, python))
+		collecting->template_plans[index] = collecting->placed;
 }
 
 static int probes_place(struct collecting *collecting, struct python_process *python,
-			struct known_plan **plan, char *reason, size_t reason_size)
+			const struct collector_plan **plan, char *reason, size_t reason_size)
 {
-	int error = plan_find(collecting, python, plan, reason, reason_size);
+	int error = collector_plans_find(collecting->plans, python, plan, reason, reason_size);
 
+	collecting->placed = NULL;
 	if (error)
 		return error;
-	error = capture_gc_attach(collecting->capture, python, &(*plan)->plan);
+	error = capture_gc_attach(collecting->capture, python, *plan);
 	if (error) {
 		snprintf(reason, reason_size, "its probes cannot be put in: %s", strerror(-error));
 		return error;
@@ -202,16 +150,19 @@ static int probes_place(struct collecting *collecting, struct python_process *py
 	if (deaths_see(collecting, python))
 		python->target.flags |= PYTHON_TARGET_DEATHS_SEEN;
 	python->target.flags |= PYTHON_TARGET_GC;
-	template_keep(collecting, python, *plan);
+	collecting->placed = *plan;
 	return 0;
 }
 
 int collecting_prepare(struct collecting *collecting, struct python_process *python)
 {
-	struct known_plan *plan;
+	const struct collector_plan *plan;
 	char reason[256];
+	int error = probes_place(collecting, python, &plan, reason, sizeof(reason));
 
-	return probes_place(collecting, python, &plan, reason, sizeof(reason));
+	if (!error)
+		on_placed(collecting, python);
+	return error;
 }
 
 /* ---- targets ---- */
@@ -246,7 +197,7 @@ static int target_row_fill(struct collecting *collecting, const struct collectin
 		return -ENOMEM;
 	process->watched = true;
 	if (target->plan)
-		process->incremental |= target->plan->plan.incremental;
+		process->incremental |= target->plan->incremental;
 	if (until_ns > target->since_ns)
 		process->watched_ns += until_ns - target->since_ns;
 	return 0;
@@ -261,7 +212,7 @@ static void target_remove(struct collecting *collecting, struct collecting_targe
 /* NULL: out of memory. Takes a copy of `python`. */
 static struct collecting_target *target_add(struct collecting *collecting,
 					    const struct python_process *python, uint32_t serial,
-					    struct known_plan *plan, uint64_t since_ns)
+					    const struct collector_plan *plan, uint64_t since_ns)
 {
 	struct collecting_target *target = target_of(collecting, python->pid);
 	struct python_process *copy = malloc(sizeof(*copy));
@@ -291,7 +242,7 @@ static struct collecting_target *target_add(struct collecting *collecting,
 static const char *on_target(void *arg, struct python_process *python)
 {
 	struct collecting *collecting = arg;
-	struct known_plan *plan = NULL;
+	const struct collector_plan *plan = NULL;
 	char reason[384];
 	struct timespec now;
 
@@ -300,7 +251,7 @@ static const char *on_target(void *arg, struct python_process *python)
 		if (!target_add(collecting, python, 0, plan,
 				now.tv_sec * 1000000000ull + now.tv_nsec))
 			log_warn("pid %d: out of memory", python->pid);
-		return collector_way_name(plan->plan.way);
+		return collector_way_name(plan->way);
 	}
 	snprintf(collecting->refusal, sizeof(collecting->refusal),
 		 "pid %d: CPython %s: its collections cannot be seen: %s", python->pid,
@@ -337,8 +288,7 @@ static int counters_read(struct collecting *collecting, const struct collecting_
 	int error = 0;
 
 	*done = false;
-	if (row == PROFILE_NONE ||
-	    collectors_read(target->python, &target->plan->plan, readings, &count))
+	if (row == PROFILE_NONE || collectors_read(target->python, target->plan, readings, &count))
 		return 0;
 	*disabled = count > 0;
 	for (size_t i = 0; i < count && !error; i++) {
@@ -380,7 +330,8 @@ static int on_gc(struct collecting *collecting, const struct record_gc *record)
 		return 0;
 	}
 	if (record->start_ns) {
-		error = collecting_stacks_site(collecting->stacks, record, &site);
+		error = collecting_site(collecting->watch, collecting->stacks, collecting->profile,
+					record, &site);
 		if (error)
 			return error;
 	}
@@ -414,18 +365,15 @@ static int on_fork(struct collecting *collecting, const struct record_process *r
 static int on_found(struct collecting *collecting, const struct record_process *record)
 {
 	uint32_t index = record->parent_serial;
-	const struct python_process *like =
-		index < ABI_TEMPLATES ? collecting->templates[index] : NULL;
-	struct known_plan *plan = like ? collecting->template_plans[index] : NULL;
-	const struct watched_process *process;
+	const struct python_process *like = watch_template(collecting->watch, index);
+	const struct collector_plan *plan = like ? collecting->template_plans[index] : NULL;
 	struct collecting_target *target = NULL;
 	struct python_process *found;
 
-	if (!like)
+	if (!plan)
 		return 0;
-	process = watch_found(collecting->watch, record, like);
 	found = malloc(sizeof(*found));
-	if (process && found) {
+	if (found) {
 		/* The same interpreter, but it may lie elsewhere. */
 		python_inspect(collecting->cache, record->header.pid, found);
 		if (found->verdict != PYTHON_KNOWN)
@@ -439,8 +387,7 @@ static int on_found(struct collecting *collecting, const struct record_process *
 		return -ENOMEM;
 	/* What it had before its first collection, that one's record tells. */
 	target->is_read = true;
-	collecting->profile->processes[process->process].probes =
-		profile_string(collecting->profile, collector_way_name(plan->plan.way));
+	watch_seen_by(collecting->watch, record->header.serial, collector_way_name(plan->way));
 	return 0;
 }
 
@@ -482,8 +429,6 @@ static int on_end(struct collecting *collecting, const struct record_header *hea
 
 int collecting_event(struct collecting *collecting, const struct event *event)
 {
-	int error = 0;
-
 	switch (event->kind) {
 	case RECORD_GC:
 		return on_gc(collecting, event->gc);
@@ -493,12 +438,10 @@ int collecting_event(struct collecting *collecting, const struct event *event)
 		return on_found(collecting, event->process);
 	case RECORD_PROCESS_EXEC:
 	case RECORD_PROCESS_EXIT:
-		error = on_end(collecting, event->header);
-		break;
+		return on_end(collecting, event->header);
 	default:
-		break;
+		return 0;
 	}
-	return error ? error : collecting_stacks_event(collecting->stacks, event);
 }
 
 /* ---- the end ---- */

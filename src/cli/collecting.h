@@ -11,15 +11,15 @@
 
 #include "capture/capture.h"
 #include "cli/config.h"
+#include "cli/run_modes.h"
 #include "cli/watch.h"
 #include "decode/event.h"
 #include "model/profile.h"
 
 struct collecting;
 
-/* All must outlive it. Takes over `watch`'s on_target. NULL: no memory. */
-struct collecting *collecting_new(const struct config *config, struct capture *capture,
-				  struct watch *watch, struct profile *profile);
+/* All must outlive it; is told of `watch`'s targets. NULL: no memory. */
+struct collecting *collecting_new(const struct run_parts *parts);
 void collecting_free(struct collecting *collecting); /* takes NULL */
 
 /* Has the probes in place for the interpreter that `python` runs, before others run it. 0, -errno. */

@@ -18,6 +18,7 @@
 #include "model/collections_rollup.h"
 #include "model/lifetime_rollup.h"
 #include "model/memory_rollup.h"
+#include "model/profile.h"
 #include "model/rollup.h"
 
 enum config_mode {
@@ -130,6 +131,10 @@ void config_release(struct config *config);
 /* "cpu", "line". */
 const char *config_mode_name(enum config_mode mode);
 bool config_has_mode(const struct config *config, enum config_mode mode);
+/* Modes of one part are answered together; of how many parts are those that were asked. */
+enum profile_part config_mode_part(enum config_mode mode);
+bool config_has_part(const struct config *config, enum profile_part part);
+unsigned int config_part_count(const struct config *config);
 /* --mode time, callgraph, or both: every call is seen, nothing is sampled. */
 bool config_is_exact(const struct config *config);
 

@@ -464,6 +464,41 @@ bool config_has_mode(const struct config *config, enum config_mode mode)
 	return config->modes & 1u << mode;
 }
 
+enum profile_part config_mode_part(enum config_mode mode)
+{
+	switch (mode) {
+	case CONFIG_MODE_TIME:
+	case CONFIG_MODE_CALLGRAPH:
+		return PART_CALLS;
+	case CONFIG_MODE_MEMORY:
+		return PART_MEMORY;
+	case CONFIG_MODE_LIFETIME:
+		return PART_LIFETIMES;
+	case CONFIG_MODE_GC:
+		return PART_COLLECTIONS;
+	default:
+		return PART_SAMPLES;
+	}
+}
+
+bool config_has_part(const struct config *config, enum profile_part part)
+{
+	for (int mode = 0; mode < CONFIG_MODE_COUNT; mode++) {
+		if (config_has_mode(config, mode) && config_mode_part(mode) == part)
+			return true;
+	}
+	return false;
+}
+
+unsigned int config_part_count(const struct config *config)
+{
+	unsigned int count = 0;
+
+	for (enum profile_part part = 0; part < PART_COUNT; part++)
+		count += config_has_part(config, part);
+	return count;
+}
+
 bool config_is_exact(const struct config *config)
 {
 	return config->modes & CONFIG_MODES_EXACT;

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * See living.h. A stack's number belongs to one thread of one process: the node of the profile it stands
- * for is looked up once; the site, of a class and a node, with each life.
- */
+/* See living.h. The site of a life, of a class and a stack, is looked up with each. */
 #include "cli/living.h"
 
 #include <errno.h>
@@ -21,12 +18,6 @@ enum {
 /* What has ended that long ago does not end again. */
 #define SWEEP_AGE_NS 1000000000ull
 
-/* Where an object was made. */
-struct made_at {
-	uint32_t thread; /* of the profile; PROFILE_NONE: not told */
-	uint32_t node;
-};
-
 struct ended_process {
 	uint32_t serial;
 	uint64_t ended_ns;
@@ -38,11 +29,9 @@ struct living {
 	struct watch *watch;
 	struct profile *profile;
 	struct allocators *allocators;
-	struct stacks *stacks;
+	struct stacks *stacks; /* borrowed */
 	struct living_classes *classes;
 	struct lifetime_meter *meter; /* from living_start() on */
-	struct made_at *stack_sites;  /* by stack id */
-	uint32_t stack_count;
 	struct ended_process *ended;
 	uint32_t ended_count, ended_capacity;
 	uint64_t ticked_ns, end_ns;
@@ -63,9 +52,10 @@ static void on_process(void *arg, const struct python_process *python,
 		lifetimes->births_note = profile_string(living->profile, plan->unseen);
 }
 
-struct living *living_new(const struct config *config, struct capture *capture, struct watch *watch,
-			  struct profile *profile)
+struct living *living_new(const struct run_parts *parts)
 {
+	const struct config *config = parts->config;
+	struct profile *profile = parts->profile;
 	struct living *living = calloc(1, sizeof(*living));
 	struct lifetimes *lifetimes = lifetimes_new();
 
@@ -78,13 +68,13 @@ struct living *living_new(const struct config *config, struct capture *capture, 
 	lifetimes->sample_one_in = config->sample_one_in ? config->sample_one_in : 1;
 	lifetimes->view = config->lifetime_view;
 	living->config = config;
-	living->capture = capture;
-	living->watch = watch;
+	living->capture = parts->capture;
+	living->watch = parts->watch;
 	living->profile = profile;
-	living->classes = living_classes_new(config, capture, watch, profile);
-	living->allocators = allocators_new(config, capture, watch, profile, NULL);
-	living->stacks = stacks_new(watch, profile, config->native);
-	if (!living->classes || !living->allocators || !living->stacks) {
+	living->stacks = parts->stacks;
+	living->classes = living_classes_new(config, parts->capture, parts->watch, profile);
+	living->allocators = allocators_new(parts, NULL);
+	if (!living->classes || !living->allocators) {
 		living_free(living);
 		return NULL;
 	}
@@ -97,17 +87,20 @@ void living_free(struct living *living)
 	if (!living)
 		return;
 	allocators_free(living->allocators);
-	stacks_free(living->stacks);
 	living_classes_free(living->classes);
 	lifetime_meter_free(living->meter);
-	free(living->stack_sites);
 	free(living->ended);
 	free(living);
 }
 
-struct allocators *living_allocators(struct living *living)
+int living_prepare(struct living *living, struct python_process *python, pid_t pid)
 {
-	return living->allocators;
+	return allocators_prepare(living->allocators, python, pid);
+}
+
+const char *living_refusal(const struct living *living)
+{
+	return allocators_refusal(living->allocators);
 }
 
 bool living_refused(const struct living *living)
@@ -126,48 +119,13 @@ uint64_t living_event_count(const struct living *living)
 
 /* ---- where ---- */
 
-static int on_stack(struct living *living, const struct record_sample *record)
-{
-	uint32_t thread = watch_thread(living->watch, record->header.serial, record->header.tid,
-				       record->header.time_ns);
-	const struct meter_stack *stack;
-	struct made_at *sites;
-	int error;
-
-	if (thread == PROFILE_NONE) {
-		living->profile->lost[DROP_RECORD_MALFORMED]++;
-		return 0;
-	}
-	error = stacks_of(living->stacks, record, &stack);
-	if (error)
-		return error;
-	if (record->stack_id >= living->stack_count) {
-		size_t count = 2 * (size_t)record->stack_id + 64;
-
-		sites = reallocarray(living->stack_sites, count, sizeof(*sites));
-		if (!sites)
-			return -ENOMEM;
-		for (size_t i = living->stack_count; i < count; i++)
-			sites[i] = (struct made_at){ .thread = PROFILE_NONE };
-		living->stack_sites = sites;
-		living->stack_count = count;
-	}
-	sites = &living->stack_sites[record->stack_id];
-	sites->thread = thread;
-	sites->node = stacks_node(living->profile, stack);
-	return sites->node == PROFILE_NONE ? -ENOMEM : 0;
-}
-
 /* SITE_NONE: where it was made got lost, or (living->error) there is no memory. */
 static uint32_t site_of(struct living *living, const struct living_class *class, uint32_t stack_id)
 {
-	const struct made_at *at;
+	const struct told_stack *at = stacks_told(living->stacks, stack_id);
 	uint32_t site;
 
-	if (stack_id >= living->stack_count)
-		return SITE_NONE;
-	at = &living->stack_sites[stack_id];
-	if (at->thread == PROFILE_NONE)
+	if (!at)
 		return SITE_NONE;
 	site = lifetimes_site_of(living->profile->lifetimes, class->row, at->thread, at->node);
 	if (site == SITE_NONE)
@@ -232,8 +190,6 @@ int living_event(struct living *living, const struct event *event)
 		if (living->meter)
 			life_end(living, event->lifetime);
 		return living->error;
-	case RECORD_MEMORY_STACK:
-		return on_stack(living, event->sample);
 	case RECORD_CLASS:
 		return living_classes_met(living->classes, event->class);
 	case RECORD_CLASS_END:
@@ -248,8 +204,6 @@ int living_event(struct living *living, const struct event *event)
 	default:
 		break;
 	}
-	if (!error)
-		error = stacks_event(living->stacks, event);
 	if (!error)
 		error = allocators_event(living->allocators, event);
 	if (!error && event->kind == RECORD_PROCESS_FOUND)

@@ -13,19 +13,21 @@
 #include "capture/capture.h"
 #include "cli/allocators.h"
 #include "cli/config.h"
+#include "cli/run_modes.h"
 #include "cli/watch.h"
 #include "decode/event.h"
 #include "model/profile.h"
 
 struct living;
 
-/* All must outlive it. Takes over `watch`'s on_target. NULL: no memory. */
-struct living *living_new(const struct config *config, struct capture *capture, struct watch *watch,
-			  struct profile *profile);
+/* All must outlive it; is told of `watch`'s targets. NULL: no memory. */
+struct living *living_new(const struct run_parts *parts);
 void living_free(struct living *living); /* takes NULL */
 
-/* The processes under watch, to ask why one of them is not seen; borrowed. */
-struct allocators *living_allocators(struct living *living);
+/* See allocating_prepare(). */
+int living_prepare(struct living *living, struct python_process *python, pid_t pid);
+/* Why a target's objects cannot be seen, NULL when all can; borrowed. */
+const char *living_refusal(const struct living *living);
 /* Whether nothing can be seen of any target there was. */
 bool living_refused(const struct living *living);
 

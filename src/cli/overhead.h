@@ -12,8 +12,8 @@
 
 #include "capture/capture.h"
 #include "cli/budget.h"
-#include "cli/calling.h"
 #include "cli/config.h"
+#include "cli/run_modes.h"
 #include "cli/watch.h"
 #include "model/profile.h"
 
@@ -22,13 +22,12 @@ struct overhead {
 	const struct config *config;
 	struct capture *capture;
 	struct watch *watch;
-	struct calling *calling; /* NULL: calls are not followed */
-	/* What the programs themselves take comes on top of the hits, measured by them. */
-	bool programs_measured;
+	struct run_modes *modes;
 	struct profile *profile;
 
-	uint32_t hit_ns;     /* what one costs; 0: not known */
-	uint32_t stepped_ns; /* one on an instruction that is stepped */
+	uint32_t call_hit_ns; /* what one of a probe on calls costs; 0: not known */
+	uint32_t stepped_ns;  /* one on an instruction that is stepped */
+	uint32_t trap_ns;     /* of any other probe, besides its program, which measures itself */
 	uint64_t start_ns;
 	struct budget_reading last;
 	struct budget budget; /* with a limit one of these two */
@@ -39,7 +38,7 @@ struct overhead {
  * The probes are in, from now on it counts. Everything borrowed must be there and `cost` as
  * measured (0: not known, the limit is then kept by a guess that is rather too high).
  */
-void overhead_start(struct overhead *overhead, const struct calling_cost *cost, uint64_t now_ns);
+void overhead_start(struct overhead *overhead, const struct run_cost *cost, uint64_t now_ns);
 /*
  * Looks when it is time to. *stop: the limit is exceeded and the profile says so, the caller is to
  * take the probes away and end the run. `backlog`: not all that has happened was handed over yet. 0

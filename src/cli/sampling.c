@@ -13,27 +13,31 @@ struct sampling {
 	struct stacks *stacks;
 };
 
-struct sampling *sampling_new(struct watch *watch, struct profile *profile, bool native)
+static const char *on_target(void *arg, struct python_process *python)
+{
+	(void)arg;
+	(void)python;
+	return "sample";
+}
+
+struct sampling *sampling_new(const struct run_parts *parts)
 {
 	struct sampling *sampling = calloc(1, sizeof(*sampling));
 
 	if (!sampling)
 		return NULL;
-	sampling->watch = watch;
-	sampling->profile = profile;
-	sampling->stacks = stacks_new(watch, profile, native);
-	if (!sampling->stacks) {
-		sampling_free(sampling);
-		return NULL;
-	}
+	sampling->watch = parts->watch;
+	sampling->profile = parts->profile;
+	sampling->stacks = parts->stacks;
+	/* Samples are counted with it. */
+	sampling->profile->period_ns = 1000000000ull / parts->config->rate_hz;
+	sampling->profile->estimate = true;
+	watch_on_target(parts->watch, on_target, NULL, sampling);
 	return sampling;
 }
 
 void sampling_free(struct sampling *sampling)
 {
-	if (!sampling)
-		return;
-	stacks_free(sampling->stacks);
 	free(sampling);
 }
 
@@ -57,5 +61,7 @@ int sampling_event(struct sampling *sampling, const struct event *event)
 {
 	if (event->kind == RECORD_SAMPLE)
 		return on_sample(sampling, event->sample);
-	return stacks_event(sampling->stacks, event);
+	if (event->kind == RECORD_PROCESS_FOUND)
+		watch_seen_by(sampling->watch, event->header->serial, "sample");
+	return 0;
 }

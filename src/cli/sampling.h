@@ -5,14 +5,14 @@
 
 #include <stdbool.h>
 
-#include "cli/watch.h"
+#include "cli/run_modes.h"
 #include "decode/event.h"
 #include "model/profile.h"
 
 struct sampling;
 
-/* `watch` and `profile` must outlive it. `native`: user stacks are unwound. NULL: no memory. */
-struct sampling *sampling_new(struct watch *watch, struct profile *profile, bool native);
+/* All must outlive it. NULL: no memory. */
+struct sampling *sampling_new(const struct run_parts *parts);
 void sampling_free(struct sampling *sampling);
 
 /* Any record; those that are not about samples are passed over. 0 or -ENOMEM. */

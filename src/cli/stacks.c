@@ -37,6 +37,8 @@ struct stacks {
 	struct native_stack **native_by_cpu;
 	bool native;
 	struct meter_stack stack;
+	struct told_stack *told; /* by number */
+	size_t told_count;
 };
 
 struct stacks *stacks_new(struct watch *watch, struct profile *profile, bool native)
@@ -67,7 +69,13 @@ void stacks_free(struct stacks *stacks)
 	for (size_t cpu = 0; stacks->native_by_cpu && cpu < CPUS_MAX; cpu++)
 		free(stacks->native_by_cpu[cpu]);
 	free(stacks->native_by_cpu);
+	free(stacks->told);
 	free(stacks);
+}
+
+struct codes *stacks_codes(struct stacks *stacks)
+{
+	return stacks->codes;
 }
 
 /* ---- native and kernel frames ---- */
@@ -300,9 +308,64 @@ int stacks_of(struct stacks *stacks, const struct record_sample *sample,
 	return error;
 }
 
+/* ---- stacks by number ---- */
+
+static int told_reach(struct stacks *stacks, uint32_t stack_id)
+{
+	size_t count = 2 * (size_t)stack_id + 64;
+	struct told_stack *told;
+
+	if (stack_id < stacks->told_count)
+		return 0;
+	told = reallocarray(stacks->told, count, sizeof(*told));
+	if (!told)
+		return -ENOMEM;
+	for (size_t i = stacks->told_count; i < count; i++)
+		told[i] = (struct told_stack){ .thread = PROFILE_NONE };
+	stacks->told = told;
+	stacks->told_count = count;
+	return 0;
+}
+
+static int on_told(struct stacks *stacks, const struct record_sample *record)
+{
+	struct told_stack told = {
+		.thread = watch_thread(stacks->watch, record->header.serial, record->header.tid,
+				       record->header.time_ns),
+		.serial = record->header.serial,
+	};
+	const struct meter_stack *stack;
+	int error;
+
+	if (told.thread == PROFILE_NONE) {
+		/* Its process was never announced: the announcement was lost. */
+		stacks->profile->lost[DROP_RECORD_MALFORMED]++;
+		return 0;
+	}
+	error = stacks_of(stacks, record, &stack);
+	if (!error)
+		error = told_reach(stacks, record->stack_id);
+	if (error)
+		return error;
+	told.node = stacks_node(stacks->profile, stack);
+	if (told.node == PROFILE_NONE)
+		return -ENOMEM;
+	stacks->told[record->stack_id] = told;
+	return 0;
+}
+
+const struct told_stack *stacks_told(const struct stacks *stacks, uint32_t stack_id)
+{
+	if (stack_id >= stacks->told_count || stacks->told[stack_id].thread == PROFILE_NONE)
+		return NULL;
+	return &stacks->told[stack_id];
+}
+
 int stacks_event(struct stacks *stacks, const struct event *event)
 {
 	switch (event->kind) {
+	case RECORD_MEMORY_STACK:
+		return on_told(stacks, event->sample);
 	case RECORD_CODE:
 		return on_code(stacks, event->code);
 	case RECORD_NATIVE:

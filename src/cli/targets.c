@@ -66,23 +66,15 @@ static int process_look_at(pid_t pid, void *arg)
 	return 0;
 }
 
-/* The probes on the COMMAND's calls, or on its allocator, are to be in place before it runs. */
+/* Probes on the COMMAND are to be in place before it runs. */
 static void command_scout(const struct targets *targets)
 {
 	struct scout *scout = NULL;
 	struct python_process python;
 	int error = scout_start(targets->config->argv, &scout, &python);
 
-	if (!error && targets->calling)
-		error = calling_prepare(targets->calling, &python);
-	else if (!error && targets->collecting)
-		error = collecting_prepare(targets->collecting, &python);
-	else if (!error && targets->living)
-		error = allocators_prepare(living_allocators(targets->living), &python,
-					   launch_pid(targets->launch));
-	else if (!error)
-		error = allocating_prepare(targets->allocating, &python,
-					   launch_pid(targets->launch));
+	if (!error)
+		error = run_modes_prepare(targets->modes, &python, launch_pid(targets->launch));
 	if (error)
 		log_verbose("%s: what it does right after its start may not be seen: %s",
 			    targets->config->argv[0], strerror(-error));
@@ -99,23 +91,14 @@ int targets_find(const struct targets *targets)
 			return 0;
 		status = pid_add(targets, config->pids[i]);
 	}
-	if (!status && targets->calling && calling_refusal(targets->calling) && config->pid_count)
-		status = EXIT_NO_TARGET; /* said already */
+	/* Said already, and before anybody else is looked at. */
+	if (!status && config->pid_count && run_modes_refusal(targets->modes))
+		status = EXIT_NO_TARGET;
 	if (config->all)
 		proc_each(process_look_at, (void *)targets);
 	if (config->cgroup)
 		cgroup_each(config->cgroup, process_look_at, (void *)targets);
-	if (!status && targets->allocating && allocating_refusal(targets->allocating) &&
-	    config->pid_count)
-		status = EXIT_NO_TARGET;
-	if (!status && targets->living && allocators_refusal(living_allocators(targets->living)) &&
-	    config->pid_count)
-		status = EXIT_NO_TARGET;
-	if (!status && targets->collecting && collecting_refusal(targets->collecting) &&
-	    config->pid_count)
-		status = EXIT_NO_TARGET;
-	if (targets->launch &&
-	    (targets->calling || targets->allocating || targets->living || targets->collecting))
+	if (targets->launch && run_modes_limited(targets->modes))
 		command_scout(targets);
 	if (targets->launch && capture_follow(targets->capture, launch_pid(targets->launch)))
 		status = EXIT_FAILED_RUNNING;

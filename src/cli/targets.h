@@ -9,12 +9,9 @@
 #include <stdbool.h>
 
 #include "capture/capture.h"
-#include "cli/allocating.h"
-#include "cli/calling.h"
-#include "cli/collecting.h"
 #include "cli/config.h"
 #include "cli/launch.h"
-#include "cli/living.h"
+#include "cli/run_modes.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
 
@@ -23,10 +20,7 @@ struct targets {
 	const struct config *config;
 	struct capture *capture;
 	struct watch *watch;
-	struct calling *calling;       /* NULL: calls are not followed */
-	struct allocating *allocating; /* NULL: memory is not */
-	struct living *living;	       /* NULL: objects are not */
-	struct collecting *collecting; /* NULL: collections are not */
+	struct run_modes *modes;
 	struct signals *signals;
 	struct launch *launch; /* NULL: no COMMAND */
 	/* Called between two processes: those that were found run on. True: no more are wanted. */

@@ -35,8 +35,13 @@ struct watch {
 	struct expected_list expected;
 	uint64_t swept_ns;
 	uint32_t sweep_next; /* index of processes */
-	watch_target_fn on_target;
-	void *on_target_arg;
+	struct {
+		watch_target_fn on_target;
+		watch_placed_fn on_placed;
+		void *arg;
+	} listeners[WATCH_LISTENERS];
+	size_t listener_count;
+	struct python_process *templates[ABI_TEMPLATES]; /* owned */
 };
 
 static uint64_t now_ns(void)
@@ -74,13 +79,19 @@ void watch_free(struct watch *watch)
 	python_cache_free(watch->cache);
 	watched_processes_release(&watch->processes);
 	watched_threads_release(&watch->threads);
+	for (size_t i = 0; i < ABI_TEMPLATES; i++)
+		free(watch->templates[i]);
 	free(watch);
 }
 
-void watch_on_target(struct watch *watch, watch_target_fn on_target, void *arg)
+void watch_on_target(struct watch *watch, watch_target_fn on_target, watch_placed_fn on_placed,
+		     void *arg)
 {
-	watch->on_target = on_target;
-	watch->on_target_arg = arg;
+	if (watch->listener_count == WATCH_LISTENERS)
+		return;
+	watch->listeners[watch->listener_count].on_target = on_target;
+	watch->listeners[watch->listener_count].on_placed = on_placed;
+	watch->listeners[watch->listener_count++].arg = arg;
 }
 
 const struct watched_process *watch_process(const struct watch *watch, uint32_t serial)
@@ -131,16 +142,26 @@ static int thread_add(pid_t tid, void *arg)
 	return 0;
 }
 
+/* Everybody's probes are in place; `probes`: how it is seen by each, NULL where nothing is said. */
+static void process_place(struct watch *watch, struct python_process *process, const char **probes)
+{
+	for (size_t i = 0; i < watch->listener_count; i++)
+		probes[i] = watch->listeners[i].on_target(watch->listeners[i].arg, process);
+	for (size_t i = 0; i < watch->listener_count; i++) {
+		if (watch->listeners[i].on_placed)
+			watch->listeners[i].on_placed(watch->listeners[i].arg, process);
+	}
+}
+
 static int process_add(struct watch *watch, struct python_process *process, uint64_t cpu_base_ns)
 {
 	struct adding adding = { .watch = watch, .cpu_base_ns = cpu_base_ns, .start_ns = now_ns() };
+	const char *probes[WATCH_LISTENERS] = { NULL };
 	struct watched_process *watched;
-	const char *probes = NULL;
 	uint32_t serial;
 	int error;
 
-	if (watch->on_target)
-		probes = watch->on_target(watch->on_target_arg, process);
+	process_place(watch, process, probes);
 	error = capture_target_add(watch->capture, process->pid, &process->target, &serial);
 	if (error == -EEXIST)
 		return 0; /* a record of it is under way: watch_found() */
@@ -152,8 +173,9 @@ static int process_add(struct watch *watch, struct python_process *process, uint
 				      process->target.layout.minor);
 	if (!watched)
 		return -ENOMEM;
-	watched_process_describe(&watch->processes, watched, process->version,
-				 probes ? probes : "sample");
+	watched_process_describe(&watch->processes, watched, process->version);
+	for (size_t i = 0; i < watch->listener_count; i++)
+		watched_process_seen_by(&watch->processes, watched, probes[i]);
 	adding.process = watched;
 	error = proc_each_thread(process->pid, thread_add, &adding);
 	watch_deaths_later(&watch->deaths, process, serial);
@@ -322,26 +344,50 @@ static int on_exec(struct watch *watch, const struct record_process *record)
 	return watch_expect(watch, record->header.pid, record->cpu_ns);
 }
 
-const struct watched_process *watch_found(struct watch *watch, const struct record_process *record,
-					  const struct python_process *like)
+int watch_template_keep(struct watch *watch, uint32_t index, const struct python_process *python)
 {
+	if (watch->templates[index])
+		return 0;
+	watch->templates[index] = malloc(sizeof(*python));
+	if (!watch->templates[index])
+		return -ENOMEM;
+	*watch->templates[index] = *python;
+	return 0;
+}
+
+const struct python_process *watch_template(const struct watch *watch, uint32_t index)
+{
+	return index < ABI_TEMPLATES ? watch->templates[index] : NULL;
+}
+
+void watch_seen_by(struct watch *watch, uint32_t serial, const char *probes)
+{
+	const struct watched_process *process = watch_process(watch, serial);
+
+	if (process)
+		watched_process_seen_by(&watch->processes, process, probes);
+}
+
+int watch_found(struct watch *watch, const struct record_process *record)
+{
+	const struct python_process *like = watch_template(watch, record->parent_serial);
 	const struct expected *expected = expected_find(&watch->expected, record->header.pid);
 	uint64_t cpu_base_ns = expected ? expected->cpu_base_ns : UINT64_MAX;
 	struct watched_process *process =
 		watched_process_find(&watch->processes, record->header.serial);
 
-	if (process)
-		return process;
+	if (process || !like)
+		return 0;
 	process = watched_process_add(&watch->processes, record->header.serial, record->header.pid,
 				      like->target.layout.minor);
 	if (!process)
-		return NULL;
-	watched_process_describe(&watch->processes, process, like->version, "sample");
+		return -ENOMEM;
+	watched_process_describe(&watch->processes, process, like->version);
 	if (!thread_new(watch, process, record->header.tid,
 			cpu_base_ns == UINT64_MAX ? record->cpu_ns : cpu_base_ns,
 			record->header.time_ns))
-		return NULL;
-	return process;
+		return -ENOMEM;
+	return 0;
 }
 
 static int on_fork(struct watch *watch, const struct record_process *record)

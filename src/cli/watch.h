@@ -25,10 +25,14 @@ void watch_free(struct watch *watch);
 /*
  * Calls `on_target` for each process that was inspected and is about to become a target; not for
  * forks of a target, which have its file and its layout. It may add flags to python->target, and
- * returns how the process is seen ("dispatch"), NULL where nothing is to be said. NULL: nobody.
+ * returns how the process is seen ("dispatch"), NULL where nothing is to be said. When all that want to know
+ * have been called so, `on_placed` (NULL: nobody) sees the flags of them all. At most WATCH_LISTENERS.
  */
+enum { WATCH_LISTENERS = PART_COUNT };
 typedef const char *(*watch_target_fn)(void *arg, struct python_process *python);
-void watch_on_target(struct watch *watch, watch_target_fn on_target, void *arg);
+typedef void (*watch_placed_fn)(void *arg, const struct python_process *python);
+void watch_on_target(struct watch *watch, watch_target_fn on_target, watch_placed_fn on_placed,
+		     void *arg);
 
 /*
  * Looks at `pid` and makes it a target if it is a CPython we know. 0; -ENOMEM; -EAGAIN, not (yet):
@@ -41,11 +45,19 @@ int watch_expect(struct watch *watch, pid_t pid, uint64_t cpu_base_ns);
 int watch_retry(struct watch *watch);
 
 /*
- * A RECORD_PROCESS_FOUND: the kernel side made a target of a process that runs the same interpreter as
- * `like`. Its row, set up; NULL: out of memory.
+ * Remembers what processes that the kernel side makes targets by that template (see capture_template_make())
+ * are like. 0 or -ENOMEM.
  */
-const struct watched_process *watch_found(struct watch *watch, const struct record_process *record,
-					  const struct python_process *like);
+int watch_template_keep(struct watch *watch, uint32_t index, const struct python_process *python);
+/* NULL: there is no such template. */
+const struct python_process *watch_template(const struct watch *watch, uint32_t index);
+/*
+ * A RECORD_PROCESS_FOUND: the kernel side made a target of a process that runs the same interpreter as its
+ * template. Sets its row up, before anybody else is handed the record. 0 or -ENOMEM.
+ */
+int watch_found(struct watch *watch, const struct record_process *record);
+/* Such a process is seen that way, "dispatch", besides others. */
+void watch_seen_by(struct watch *watch, uint32_t serial, const char *probes);
 
 /* A RECORD_PROCESS_* or RECORD_THREAD_*. 0 or -ENOMEM. */
 int watch_event(struct watch *watch, const struct event *event);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "base/log.h"
@@ -93,8 +94,7 @@ struct watched_process *watched_process_add(struct watched_processes *processes,
 }
 
 void watched_process_describe(struct watched_processes *processes,
-			      const struct watched_process *process, const char *python,
-			      const char *probes)
+			      const struct watched_process *process, const char *python)
 {
 	struct profile *profile = processes->profile;
 	struct profile_process *row = &profile->processes[process->process];
@@ -112,7 +112,41 @@ void watched_process_describe(struct watched_processes *processes,
 	}
 	buffer_release(&command);
 	row->python = profile_string(profile, python);
-	row->probes = profile_string(profile, probes);
+}
+
+/* Whether `list`, "dispatch,malloc", has that word. */
+static bool list_has(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	while (*list) {
+		size_t next = strcspn(list, ",");
+
+		if (next == length && !memcmp(list, word, length))
+			return true;
+		list += next + (list[next] == ',');
+	}
+	return false;
+}
+
+void watched_process_seen_by(struct watched_processes *processes,
+			     const struct watched_process *process, const char *probes)
+{
+	struct profile *profile = processes->profile;
+	struct profile_process *row = &profile->processes[process->process];
+	const char *known = profile_text(profile, row->probes);
+	struct buffer list;
+
+	if (!probes || process->shares_row || list_has(known, probes))
+		return;
+	buffer_init(&list);
+	buffer_string(&list, known);
+	if (*known)
+		buffer_byte(&list, ',');
+	buffer_string(&list, probes);
+	if (!buffer_error(&list))
+		row->probes = profile_string(profile, list.bytes);
+	buffer_release(&list);
 }
 
 void watched_process_describe_as(struct watched_processes *processes,

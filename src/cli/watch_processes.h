@@ -50,10 +50,12 @@ struct watched_process *watched_process_find(const struct watched_processes *pro
 /* NULL: out of memory. */
 struct watched_process *watched_process_add(struct watched_processes *processes, uint32_t serial,
 					    pid_t pid, unsigned int minor);
-/* The command line, the CPython and how it is seen, into its row unless that is shared. */
+/* The command line and the CPython, into its row unless that is shared. */
 void watched_process_describe(struct watched_processes *processes,
-			      const struct watched_process *process, const char *python,
-			      const char *probes);
+			      const struct watched_process *process, const char *python);
+/* The same of how it is seen, "dispatch", behind other ways; NULL: nothing is to be said. */
+void watched_process_seen_by(struct watched_processes *processes,
+			     const struct watched_process *process, const char *probes);
 /* The same as another's. */
 void watched_process_describe_as(struct watched_processes *processes,
 				 const struct watched_process *process, uint32_t like);

@@ -81,6 +81,7 @@ struct calls {
 	uint64_t stray_exits;	 /* exits of frames that were not known to run */
 	uint64_t folded_calls;	 /* whose path was not kept: CALLS_NODES_MAX; else exact */
 	uint64_t probe_hit_ns;	 /* cost of one probe hit, as calibrated; 0 not known */
+	uint64_t probe_hits;	 /* of probes on calls, in all */
 	uint64_t stepped_hits;	 /* of the hits, on instructions that the kernel single-steps */
 	uint64_t stepped_hit_ns; /* cost of one of these */
 	uint64_t compensated_ns; /* taken out of all wall times; 0 when raw */

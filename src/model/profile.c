@@ -105,6 +105,8 @@ void profile_free(struct profile *profile)
 	free(profile->processes);
 	free(profile->threads);
 	free(profile->sums);
+	for (int part = 0; part < PART_COUNT; part++)
+		free(profile->answers[part].sums);
 	calls_free(profile->calls);
 	memory_free(profile->memory);
 	collections_free(profile->collections);
@@ -304,6 +306,20 @@ int profile_replace_sums(struct profile *profile, uint32_t count)
 fail:
 	map64_free(sums);
 	return -ENOMEM;
+}
+
+struct profile_sum *profile_take_sums(struct profile *profile)
+{
+	struct profile_sum *sums = profile->sums ? profile->sums : calloc(1, sizeof(*sums));
+
+	if (!sums || profile_replace_sums(profile, 0)) {
+		if (!profile->sums)
+			free(sums);
+		return NULL;
+	}
+	profile->sums = NULL;
+	profile->index->sum_capacity = 0;
+	return sums;
 }
 
 uint64_t profile_lost_total(const struct profile *profile)

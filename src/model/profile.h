@@ -78,6 +78,27 @@ struct profile_sum {
 
 enum profile_unit { UNIT_NS, UNIT_BYTES, UNIT_SAMPLES };
 
+/* The kinds of questions that a run can ask, in the order in which reports answer them. */
+enum profile_part {
+	PART_CALLS,	  /* modes time, callgraph */
+	PART_SAMPLES,	  /* cpu, line */
+	PART_MEMORY,	  /* memory */
+	PART_LIFETIMES,	  /* lifetime */
+	PART_COLLECTIONS, /* gc */
+	PART_COUNT
+};
+
+/* Of a run with several: what one of them came to, where the profile has one place for all. */
+struct profile_answer {
+	uint32_t mode; /* string: "time", "time,callgraph"; 0: not asked */
+	enum profile_unit unit;
+	bool estimate;
+	uint64_t period_ns;
+	struct profile_sum *sums; /* owned */
+	uint32_t sum_count;
+	uint64_t sample_count;
+};
+
 struct profile_cost {
 	uint64_t hits;		 /* probe hits in all */
 	uint64_t stepped_hits;	 /* of them, on instructions that the kernel single-steps */
@@ -123,6 +144,10 @@ struct profile {
 	struct lifetimes *lifetimes; /* --mode lifetime (model/lifetimes.h), owned; else NULL */
 	struct collections *collections; /* --mode gc (model/collections.h), owned; else NULL */
 
+	/* Of several questions: see model/parts.h. Its own mode names them all, it has no sums. */
+	struct profile_answer answers[PART_COUNT];
+	uint32_t answer_count; /* those that were asked; 0: there was one question */
+
 	struct profile_index *index; /* how the adders find what is there already; private */
 };
 
@@ -149,6 +174,9 @@ int profile_add_sample(struct profile *profile, uint32_t thread, uint32_t stack,
  * theirs. 0, or -ENOMEM and the sums can no longer be added to.
  */
 int profile_replace_sums(struct profile *profile, uint32_t count);
+
+/* Hands the sums over, as many as there were; there are none from now on. NULL: out of memory. */
+struct profile_sum *profile_take_sums(struct profile *profile);
 
 /* Totals by reason kind, from drops.def. */
 uint64_t profile_lost_total(const struct profile *profile);

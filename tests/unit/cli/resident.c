@@ -118,7 +118,8 @@ static void watch_child(uint32_t serial)
 	};
 	struct python_process like = { .version = "3.11.2" };
 
-	cr_assert_not_null(watch_found(watch, &record, &like));
+	cr_assert(!watch_template_keep(watch, 0, &like) && !watch_found(watch, &record));
+	cr_assert_not_null(watch_process(watch, serial));
 }
 
 static void tell(enum record_kind kind, uint32_t serial, uint64_t maxrss)

@@ -60,7 +60,7 @@ static void setup(void)
 	profile = profile_new("cpu", UNIT_NS);
 	watch = watch_new(NULL, profile);
 	cr_assert_not_null(watch);
-	cr_assert_not_null(watch_found(watch, &found, &like));
+	cr_assert(!watch_template_keep(watch, PARENT, &like) && !watch_found(watch, &found));
 }
 
 static void teardown(void)
