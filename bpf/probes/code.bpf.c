@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The end of a code object, at the entry of CPython's code_dealloc(): only for CPython before 3.12,
- * whose code objects have no number of their own. What an address meant is forgotten before the
- * memory can be used again.
+ * The end of a code object, at the entry of CPython's code_dealloc(): what an address meant is
+ * forgotten before the memory can be used again.
  */
 #include "core/maps.h"
 
