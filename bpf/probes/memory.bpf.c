@@ -11,13 +11,13 @@
 #include "core/account.h"
 #include "core/blocks.h"
 #include "core/memory.h"
+#include "core/sample_points.h"
 #include "core/session.h"
 #include "core/target.h"
 
 #include <bpf/bpf_tracing.h>
 
-const volatile __u64 memory_min_size;	  /* smaller blocks are not recorded */
-const volatile __u64 memory_sample_bytes; /* one sample point in so many bytes on average; 0: all */
+const volatile __u64 memory_min_size; /* smaller blocks are not recorded */
 
 enum {
 	MEMORY_PENDING = 4,		 /* calls in progress of one thread; a power of two */
@@ -126,50 +126,6 @@ static __always_inline bool memory_from_inside(struct pt_regs *ctx,
 }
 
 /* ---- sampling by bytes ---- */
-
-/*
- * Neither log2 below has a branch, or the verifier would follow each of 2^21 ways through the two: that of
- * Linux 6.1 was not done after a minute and a half.
- */
-
-/* log2(x) of 0 < x < 2^32, rounded down. */
-static __always_inline __u64 log2_whole(__u64 x)
-{
-	__u64 result = 0;
-
-	for (__u32 step = 16; step; step /= 2) {
-		__u64 sign = -(x >> step), shift;
-
-		barrier_var(sign);
-		shift = (sign >> 63) * step;
-		x >>= shift;
-		result += shift;
-	}
-	return result;
-}
-
-/*
- * Bytes up to the next sample point: exponentially distributed, -ln(u) * mean, so that points lie
- * independently of one another and of what is allocated.
- */
-static __noinline __u64 memory_next_sample(void)
-{
-	__u64 random = (__u64)bpf_get_prandom_u32() + 1, whole = log2_whole(random), log2 = whole;
-	/* random / 2^whole, 31 bits behind the point */
-	__u64 mantissa = (random << 31) >> whole;
-
-	for (__u32 i = 0; i < 16; i++) {
-		__u64 carry;
-
-		mantissa = (mantissa * mantissa) >> 31;
-		carry = mantissa >> 32;
-		barrier_var(carry);
-		mantissa >>= carry;
-		log2 = log2 * 2 + carry;
-	}
-	/* -log2(u), 16 bits behind the point; * ln(2), 16 bits behind the point: 45426 */
-	return (((32ull << 16) - log2) * 45426 >> 16) * memory_sample_bytes >> 16;
-}
 
 static __always_inline bool memory_is_sampled(struct memory_task *task, __u64 size)
 {
@@ -648,39 +604,5 @@ int memory__start(struct pt_regs *ctx)
 
 	if (probe && !target_get())
 		target_found(ctx->ip - probe->address, probe->inside_start);
-	return 0;
-}
-
-/* ---- what ended processes had ---- */
-
-/* Written by user space; those that are done have no address. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, ABI_LEFT_BLOCKS);
-	__type(key, __u32);
-	__type(value, struct memory_block_key);
-} memory_left_blocks SEC(".maps");
-
-static long memory_left_take(void *map, __u32 *index, struct memory_block_key *left, void *unused)
-{
-	struct memory_block_key key = { .address = left->address, .serial = left->serial };
-	struct memory_block block;
-
-	(void)map;
-	(void)index;
-	(void)unused;
-	if (!key.address)
-		return 1;
-	memory_take(&key, &block);
-	left->address = 0;
-	return 0;
-}
-
-/* Run by user space, not by any probe. */
-SEC("?raw_tp")
-int memory__sweep(void *ctx)
-{
-	(void)ctx;
-	bpf_for_each_map_elem(&memory_left_blocks, memory_left_take, NULL, 0);
 	return 0;
 }
