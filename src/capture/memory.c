@@ -209,8 +209,7 @@ static void process_end(struct capture *capture, struct allocating_process *proc
 /* All probes see, or none does, from one moment on: of both families. */
 static void over_set(struct capture *capture, bool over)
 {
-	capture->skeleton->bss->memory_over = over;
-	capture->skeleton->bss->lifetime_over = over;
+	capture->skeleton->bss->target_memo_over = over;
 	capture_targets_changed(capture);
 }
 
