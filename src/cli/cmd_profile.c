@@ -15,7 +15,7 @@
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
-#include "model/rollup.h"
+#include "model/parts.h"
 #include "pybpfprof/version.h"
 #include "render/render.h"
 
@@ -41,6 +41,7 @@ static void options_fill(const struct config *config, const struct config_report
 		.globs = config->globs,
 		.glob_count = config->glob_count,
 	};
+	memcpy(options->part_by, config->part_by, sizeof(options->part_by));
 }
 
 /* 0 or -errno, said. */
@@ -77,7 +78,7 @@ static int reports_write(const struct config *config, struct signals *signals,
 	int status = EXIT_REPORT;
 
 	if (config->glob_count &&
-	    profile_filter(profile, config->globs, config->glob_count, &dropped)) {
+	    profile_parts_filter(profile, config->globs, config->glob_count, &dropped)) {
 		log_error("out of memory");
 		return EXIT_FAILED_RUNNING;
 	}

@@ -103,7 +103,9 @@ struct config {
 	size_t report_count;
 	const char **globs;
 	size_t glob_count;
-	enum rollup_by by; /* by default ROLLUP_LINE in --mode memory, ROLLUP_CLASS in lifetime */
+	enum rollup_by by; /* of the first part that was asked */
+	enum rollup_by
+		part_by[PART_COUNT];	  /* memory and gc by line, lifetime by class by default */
 	enum rollup_sort sort;		  /* of sampled modes */
 	enum call_rollup_sort call_sort;  /* of exact modes */
 	enum memory_sort memory_sort;	  /* of --mode memory */

@@ -52,7 +52,7 @@ int config_check_target(struct parse *parse)
 	return 0;
 }
 
-/* Modes that are alike in what can be asked of them, and that go together in one run. */
+/* Modes that are alike in what can be asked of them. */
 enum mode_family {
 	FAMILY_SAMPLED,
 	FAMILY_EXACT,
@@ -141,97 +141,146 @@ static void append_family(struct parse *parse, enum mode_family family, enum mod
 		buffer_printf(parse->message, " and %s", family_words[also]);
 }
 
-static int check_options_of_modes(struct parse *parse, enum mode_family family)
+static bool is_known_to(size_t option, enum mode_family family)
 {
-	const char *mode = first_mode(parse->config, family);
-
-	for (size_t i = 0; i < COUNT_OF(one_sided); i++) {
-		const char *name = option_at(one_sided[i].id)->name;
-		const char *reason = one_sided[i].reasons[family];
-
-		if (!(parse->given & 1ull << one_sided[i].id) || one_sided[i].family == family ||
-		    (one_sided[i].also != FAMILY_SAMPLED && one_sided[i].also == family))
-			continue;
-		if (reason) {
-			buffer_printf(parse->message, "--%s means nothing with --mode %s: %s", name,
-				      mode, reason);
-		} else if (family_words[one_sided[i].family]) {
-			buffer_printf(parse->message, "--%s is for ", name);
-			append_family(parse, one_sided[i].family, one_sided[i].also);
-		} else {
-			continue;
-		}
-		return -EINVAL;
-	}
-	return 0;
+	if (one_sided[option].family == family ||
+	    (one_sided[option].also != FAMILY_SAMPLED && one_sided[option].also == family))
+		return true;
+	return !one_sided[option].reasons[family] && !family_words[one_sided[option].family];
 }
 
-/* The one family that all modes are of. */
-static int check_families(struct parse *parse, enum mode_family *family)
+/* Of several modes one that knows the option is enough. */
+static int check_option_of_modes(struct parse *parse, size_t option)
 {
-	const char *first = NULL;
+	const char *name = option_at(one_sided[option].id)->name;
+	enum mode_family first = FAMILY_COUNT;
 
-	*family = FAMILY_SAMPLED;
-	for (enum mode_family i = 0; i < FAMILY_COUNT; i++) {
-		const char *mode = first_mode(parse->config, i);
-		bool alone = i > FAMILY_EXACT;
-
-		if (mode && first) {
-			buffer_printf(parse->message,
-				      "modes %s and %s cannot be combined in one run yet: ", first,
-				      mode);
-			if (alone)
-				buffer_printf(parse->message, "give --mode %s alone", mode);
-			else
-				buffer_string(parse->message,
-					      "one samples, the other sees every call");
-			return -EINVAL;
-		}
-		if (mode) {
-			first = mode;
-			*family = i;
-		}
+	for (enum mode_family family = 0; family < FAMILY_COUNT; family++) {
+		if (!first_mode(parse->config, family))
+			continue;
+		if (is_known_to(option, family))
+			return 0;
+		if (first == FAMILY_COUNT)
+			first = family;
 	}
-	return 0;
+	if (one_sided[option].reasons[first]) {
+		buffer_printf(parse->message, "--%s means nothing with --mode %s: %s", name,
+			      first_mode(parse->config, first), one_sided[option].reasons[first]);
+	} else {
+		buffer_printf(parse->message, "--%s is for ", name);
+		append_family(parse, one_sided[option].family, one_sided[option].also);
+	}
+	return -EINVAL;
 }
 
-/* Modes that go together, and options that mean something in them. */
-int config_check_modes(struct parse *parse)
+static int check_options_of_modes(struct parse *parse)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < COUNT_OF(one_sided) && !err; i++) {
+		if (parse->given & 1ull << one_sided[i].id)
+			err = check_option_of_modes(parse, i);
+	}
+	return err;
+}
+
+/* What the rows of each part are, where nobody said it or what was said means nothing there. */
+static void bys_fill(struct config *config, bool given)
+{
+	static const enum rollup_by defaults[PART_COUNT] = {
+		[PART_MEMORY] = ROLLUP_LINE,
+		[PART_LIFETIMES] = ROLLUP_CLASS,
+		[PART_COLLECTIONS] = ROLLUP_LINE,
+	};
+	const enum rollup_by by = config->by;
+
+	for (enum profile_part part = PART_COUNT; part-- > 0;) {
+		bool means = by != (part == PART_CALLS ? ROLLUP_LINE : ROLLUP_TREE);
+
+		config->part_by[part] = given && means ? by : defaults[part];
+		if (config_has_part(config, part))
+			config->by = config->part_by[part];
+	}
+}
+
+static int check_by(struct parse *parse)
 {
 	const struct config *config = parse->config;
-	enum mode_family family;
-	int err = check_families(parse, &family);
+	const bool several = config_part_count(config) > 1;
 
-	if (!err)
-		err = check_options_of_modes(parse, family);
-	if (!err && family == FAMILY_MEMORY)
-		err = config_check_memory(parse);
-	if (!err && family == FAMILY_LIFETIME)
-		err = config_check_lifetime(parse);
-	if (!err && family == FAMILY_GC)
-		err = config_check_gc(parse);
-	if (!err)
-		err = config_apply_sort(parse);
-	if (err)
-		return err;
-	if (family == FAMILY_EXACT && config->by == ROLLUP_LINE) {
+	if (config_has_part(config, PART_CALLS) && !several && config->by == ROLLUP_LINE) {
 		buffer_printf(parse->message,
 			      "--by line means nothing with --mode %s: calls are "
 			      "of functions",
-			      first_mode(config, family));
+			      first_mode(config, FAMILY_EXACT));
 		return -EINVAL;
 	}
-	if (family != FAMILY_EXACT && config->by == ROLLUP_TREE) {
+	if (!config_has_part(config, PART_CALLS) && config->by == ROLLUP_TREE) {
 		buffer_string(parse->message,
 			      "--by tree is for the exact modes: give --mode time or callgraph");
 		return -EINVAL;
 	}
-	if (config->duty && config->max_overhead_percent <= 0) {
+	return 0;
+}
+
+static int check_duty(struct parse *parse)
+{
+	const struct config *config = parse->config;
+
+	if (!config->duty)
+		return 0;
+	if (config_part_count(config) > 1) {
+		buffer_string(parse->message,
+			      "--duty takes away probes on calls only: give --mode time or "
+			      "callgraph alone");
+		return -EINVAL;
+	}
+	if (config->max_overhead_percent <= 0) {
 		buffer_string(parse->message,
 			      "--duty keeps the cost under --max-overhead, which must be above 0");
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* Options that mean something in the modes that were given, and together. */
+int config_check_modes(struct parse *parse)
+{
+	struct config *config = parse->config;
+	int err = check_options_of_modes(parse);
+
+	if (!err && config_has_part(config, PART_MEMORY))
+		err = config_check_memory(parse);
+	if (!err && config_has_part(config, PART_LIFETIMES))
+		err = config_check_lifetime(parse);
+	if (!err)
+		err = config_apply_sort(parse);
+	if (!err)
+		err = check_by(parse);
+	if (!err)
+		err = check_duty(parse);
+	if (!err)
+		bys_fill(config, parse->given & 1ull << OPTION_BY);
+	return err;
+}
+
+/* Formats that have one place for one kind of number. */
+static int check_format_of_modes(struct parse *parse, const char *format)
+{
+	static const char *const several[] = { "table", "json", "flamegraph" };
+	const struct config *config = parse->config;
+
+	if (config_part_count(config) < 2 ||
+	    config_word_index(format, strlen(format), several, COUNT_OF(several)) <
+		    COUNT_OF(several))
+		return 0;
+	buffer_printf(parse->message, "%s shows one kind of mode: give one of", format);
+	for (int mode = 0; mode < CONFIG_MODE_COUNT; mode++) {
+		if (config_has_mode(config, mode))
+			buffer_printf(parse->message, " --mode %s", config_mode_name(mode));
+	}
+	buffer_string(parse->message, ", or -f table, json or flamegraph for them all");
+	return -EINVAL;
 }
 
 static int check_format(struct parse *parse, const struct config_report *report)
@@ -261,6 +310,8 @@ static int check_format(struct parse *parse, const struct config_report *report)
 			buffer_printf(parse->message, "%s%s", i ? ", " : "", renderer_at(i)->name);
 		return -EINVAL;
 	}
+	if (check_format_of_modes(parse, format))
+		return -EINVAL;
 	if (config_has_mode(parse->config, CONFIG_MODE_MEMORY) && !strcmp(format, "pstats")) {
 		buffer_string(parse->message,
 			      "pstats holds times, not bytes: pprof and callgrind are for both");

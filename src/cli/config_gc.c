@@ -25,10 +25,3 @@ int config_apply_gc_sort(struct parse *parse)
 		parse->config->gc_sort = (enum gc_sort)sort;
 	return err;
 }
-
-int config_check_gc(struct parse *parse)
-{
-	if (!(parse->given & 1ull << OPTION_BY))
-		parse->config->by = ROLLUP_LINE;
-	return 0;
-}

@@ -36,12 +36,20 @@ int config_add_type(struct parse *parse, const char *text)
 	return 0;
 }
 
+bool config_lifetime_has_view(const char *text)
+{
+	return config_word_index(text, strlen(text), lifetime_sort_names, LIFETIME_VIEW_COUNT) <
+	       LIFETIME_VIEW_COUNT;
+}
+
 static int apply_show(struct parse *parse)
 {
 	const char *text = parse->show;
 	size_t view;
 
-	if (!text)
+	/* With both modes a view of one of them is that one's, and live is of both. */
+	if (!text || (config_has_part(parse->config, PART_MEMORY) && config_memory_has_view(text) &&
+		      !config_lifetime_has_view(text)))
 		return 0;
 	view = config_word_index(text, strlen(text), lifetime_sort_names, LIFETIME_VIEW_COUNT);
 	if (view == LIFETIME_VIEW_COUNT)
@@ -57,7 +65,8 @@ static int apply_sample(struct parse *parse)
 	const char *text = parse->sample;
 	uint64_t one_in = 0;
 
-	if (!text)
+	/* With both modes a share is of objects, a size of bytes. */
+	if (!text || (config_has_part(parse->config, PART_MEMORY) && strncmp(text, "1/", 2) != 0))
 		return 0;
 	if (strncmp(text, "1/", 2) || value_large_count(text + 2, &one_in) ||
 	    one_in > SAMPLE_ONE_IN_MAX) {
@@ -87,12 +96,9 @@ int config_apply_lifetime_sort(struct parse *parse)
 
 int config_check_lifetime(struct parse *parse)
 {
-	struct config *config = parse->config;
 	int err = apply_show(parse);
 
 	if (!err)
 		err = apply_sample(parse);
-	if (!(parse->given & 1ull << OPTION_BY))
-		config->by = ROLLUP_CLASS;
 	return err;
 }

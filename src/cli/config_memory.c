@@ -22,12 +22,19 @@ _Static_assert(COUNT_OF(memory_sort_names) == MEMORY_SORT_COUNT, "a name for eve
 
 static const char *const allocator_names[] = { "malloc", "object" };
 
+bool config_memory_has_view(const char *text)
+{
+	return config_word_index(text, strlen(text), memory_sort_names, MEMORY_VIEW_COUNT) <
+	       MEMORY_VIEW_COUNT;
+}
+
 static int apply_show(struct parse *parse)
 {
 	const char *text = parse->show;
 	size_t show;
 
-	if (!text)
+	if (!text || (config_has_part(parse->config, PART_LIFETIMES) &&
+		      config_lifetime_has_view(text) && !config_memory_has_view(text)))
 		return 0;
 	show = config_word_index(text, strlen(text), memory_sort_names, MEMORY_VIEW_COUNT);
 	if (show == MEMORY_VIEW_COUNT)
@@ -158,7 +165,8 @@ int config_check_memory(struct parse *parse)
 	struct config *config = parse->config;
 	int err = apply_show(parse);
 
-	if (!err && parse->sample)
+	if (!err && parse->sample &&
+	    !(config_has_part(config, PART_LIFETIMES) && !strncmp(parse->sample, "1/", 2)))
 		err = set_bytes(parse, "--sample", parse->sample, &config->sample_bytes);
 	if (err)
 		return err;
@@ -179,7 +187,5 @@ int config_check_memory(struct parse *parse)
 		config->show = MEMORY_VIEW_TEMPORARY;
 	else if (!config->show_given && config->leaks)
 		config->show = MEMORY_VIEW_LIVE;
-	if (!is_given(parse, OPTION_BY))
-		config->by = ROLLUP_LINE;
 	return check_resident(parse);
 }

@@ -45,12 +45,14 @@ int config_check_memory(struct parse *parse);
 
 /* config_gc.c: the options of --mode gc */
 int config_apply_gc_sort(struct parse *parse);
-int config_check_gc(struct parse *parse);
 
 /* config_lifetime.c: the options of --mode lifetime */
 int config_add_type(struct parse *parse, const char *text);
 int config_apply_lifetime_sort(struct parse *parse);
 int config_check_lifetime(struct parse *parse);
+/* Whether --show takes that word there; so does memory, in config_memory.c. */
+bool config_lifetime_has_view(const char *text);
+bool config_memory_has_view(const char *text);
 
 /* config_heap.c: the options of `heap` */
 int config_apply_heap_value(struct parse *parse, enum option_id id, const char *text);

@@ -280,36 +280,64 @@ int config_find_sort(struct parse *parse, const char *const *words, size_t count
 	return 0;
 }
 
-int config_apply_sort(struct parse *parse)
+static int apply_call_sort(struct parse *parse)
 {
-	struct config *config = parse->config;
 	size_t sort;
 	int err;
 
-	if (config_has_mode(config, CONFIG_MODE_MEMORY))
-		return config_apply_memory_sort(parse);
-	if (config_has_mode(config, CONFIG_MODE_LIFETIME))
-		return config_apply_lifetime_sort(parse);
-	if (config_has_mode(config, CONFIG_MODE_GC))
-		return config_apply_gc_sort(parse);
 	if (!parse->sort)
 		return 0;
-	if (!config_is_exact(config)) {
-		err = config_find_sort(parse, sort_names, COUNT_OF(sort_names), &sort);
-		if (!err)
-			config->sort = (enum rollup_sort)sort;
-		return err;
-	}
 	for (size_t i = 0; i < COUNT_OF(cprofile_sorts); i++) {
 		if (!strcmp(parse->sort, cprofile_sorts[i].name)) {
-			config->call_sort = cprofile_sorts[i].sort;
+			parse->config->call_sort = cprofile_sorts[i].sort;
 			return 0;
 		}
 	}
 	err = config_find_sort(parse, call_sort_names, COUNT_OF(call_sort_names), &sort);
 	if (!err)
-		config->call_sort = (enum call_rollup_sort)sort;
+		parse->config->call_sort = (enum call_rollup_sort)sort;
 	return err;
+}
+
+static int apply_sample_sort(struct parse *parse)
+{
+	size_t sort;
+	int err;
+
+	if (!parse->sort)
+		return 0;
+	err = config_find_sort(parse, sort_names, COUNT_OF(sort_names), &sort);
+	if (!err)
+		parse->config->sort = (enum rollup_sort)sort;
+	return err;
+}
+
+/* Of several modes each that has such a column is ordered by it, the others as they always are. */
+int config_apply_sort(struct parse *parse)
+{
+	static int (*const apply[PART_COUNT])(struct parse * parse) = {
+		[PART_CALLS] = apply_call_sort,
+		[PART_SAMPLES] = apply_sample_sort,
+		[PART_MEMORY] = config_apply_memory_sort,
+		[PART_LIFETIMES] = config_apply_lifetime_sort,
+		[PART_COLLECTIONS] = config_apply_gc_sort,
+	};
+	bool found = false;
+	int err = 0;
+
+	for (enum profile_part part = 0; part < PART_COUNT; part++) {
+		if (!config_has_part(parse->config, part))
+			continue;
+		buffer_clear(parse->message);
+		err = apply[part](parse);
+		if (err == -ENOMEM)
+			return err;
+		found |= !err;
+	}
+	if (!found)
+		return err;
+	buffer_clear(parse->message);
+	return 0;
 }
 
 static int set_limit(struct parse *parse, const char *text)

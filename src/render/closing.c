@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "model/drops.h"
+#include "model/parts.h"
 #include "render/format.h"
 
 #define DOT " \xc2\xb7 "
@@ -117,9 +118,27 @@ static void closing_append_calls(struct buffer *out, const struct profile *profi
 	buffer_string(out, " CPU\n");
 }
 
+/* Of several modes, one line each. */
+static void closing_append_summaries(struct buffer *out, const struct profile *profile,
+				     const struct render_options *options)
+{
+	for (enum profile_part part = 0; part < PART_COUNT; part++) {
+		struct profile view;
+
+		if (!profile_has_part(profile, part))
+			continue;
+		profile_part_view(profile, part, &view);
+		closing_append_summary(out, &view, options);
+	}
+}
+
 void closing_append_summary(struct buffer *out, const struct profile *profile,
 			    const struct render_options *options)
 {
+	if (profile->answer_count) {
+		closing_append_summaries(out, profile, options);
+		return;
+	}
 	if (profile->memory) {
 		closing_append_memory_summary(out, profile);
 		return;
@@ -192,7 +211,8 @@ static void closing_append_mismatch(struct buffer *out, const struct profile *pr
 static void closing_append_probes(struct buffer *out, const struct profile *profile)
 {
 	const struct calls *calls = profile->calls;
-	uint64_t hits = profile->cost.hits;
+	/* Of several modes those of the others are in the cost above, not here. */
+	uint64_t hits = profile->answer_count ? calls->probe_hits : profile->cost.hits;
 
 	buffer_printf(out, "probes: %" PRIu64 " hit%s", hits, hits == 1 ? "" : "s");
 	if (!calls->probe_hit_ns) {
@@ -242,7 +262,12 @@ static void closing_append_early_end(struct buffer *out, const struct profile *p
 		closing_append_text(out, profile, cost->stop_reason);
 	else
 		buffer_string(out, "they cost more than --max-overhead allows");
-	if (profile->memory)
+	if (profile->answer_count)
+		buffer_string(out, "; so was everything else, and the run ended; what was seen "
+				   "until then is in the numbers, but what was alive then may "
+				   "have ended since; --max-overhead none lifts the limit, fewer "
+				   "modes cost less\n");
+	else if (profile->memory)
 		buffer_string(out, "; what was seen until then is in the numbers, but what was "
 				   "alive may have been freed since; to see more: --sample 512k "
 				   "costs less, --max-overhead none lifts the limit\n");
@@ -267,6 +292,7 @@ void closing_append_cost(struct buffer *out, const struct profile *profile,
 	bool estimated =
 		(profile->calls || profile->memory || profile->lifetimes || profile->collections) &&
 		profile->cost.target_ns;
+	struct profile samples;
 
 	/* Of probes only their hits are counted: what one costs was measured beforehand. */
 	buffer_string(out, estimated ? "cost: about " : "cost: ");
@@ -280,7 +306,13 @@ void closing_append_cost(struct buffer *out, const struct profile *profile,
 		buffer_printf(out, DOT "%" PRIu64 " incomplete", partial);
 	buffer_byte(out, '\n');
 	closing_append_drops(out, profile);
-	closing_append_mismatch(out, profile, options);
+	if (profile_has_part(profile, PART_SAMPLES)) {
+		profile_part_view(profile, PART_SAMPLES, &samples);
+		closing_append_mismatch(out, &samples, options);
+	}
+	if (profile->answer_count && (profile->calls || profile_has_part(profile, PART_SAMPLES)))
+		buffer_string(out, "note: what the probes of one mode cost is in the times that "
+				   "another shows\n");
 	if (profile->calls)
 		closing_append_probes(out, profile);
 	if (profile->memory)

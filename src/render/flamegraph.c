@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "flamegraph_assets.h"
+#include "model/parts.h"
 #include "render/closing.h"
 #include "render/flamegraph_parts.h"
 #include "render/format.h"
@@ -62,10 +63,13 @@ static void flamegraph_write_head(struct json_writer *json, const struct profile
 	flamegraph_text(json, "title", title, strlen(title));
 	json_text(json, "version", options->version);
 	json_text(json, "unit", format_unit(profile->unit));
-	json_text(json, "counts", profile->calls ? "calls" : "samples");
+	json_text(json, "counts", profile->calls && !profile->answer_count ? "calls" : "samples");
 	closing_append_targets(&text, profile, 8);
 	flamegraph_lines(json, "targets", &text);
 	closing_append_summary(&text, profile, options);
+	/* Of several modes a line each. */
+	for (size_t i = 0; i + 1 < text.length; i++)
+		text.bytes[i] = text.bytes[i] == '\n' ? ';' : text.bytes[i];
 	json_string(json, "summary", text.bytes, text.length ? text.length - 1 : 0);
 	buffer_clear(&text);
 	closing_append_cost(&text, profile, options);
@@ -255,7 +259,7 @@ static void flamegraph_write_errors(struct json_writer *json, const struct memor
 }
 
 static void flamegraph_write_view(struct json_writer *json, const struct profile *profile,
-				  enum memory_view view, const bool *kept)
+				  enum memory_view view, const bool *kept, const char *mode)
 {
 	const struct memory *memory = profile->memory;
 	uint32_t written = 0;
@@ -265,8 +269,9 @@ static void flamegraph_write_view(struct json_writer *json, const struct profile
 	flamegraph_append_words(&words, profile, view);
 	json_newline(json);
 	json_open(json, NULL, '{');
-	json_text(json, "name", memory_view_name(view));
+	flamegraph_view_name(json, mode, memory_view_name(view));
 	json_text(json, "counts", flamegraph_blocks(view));
+	json_text(json, "unit", format_unit(UNIT_BYTES));
 	json_string(json, "words", words.length ? words.bytes : "", words.length);
 	json_open(json, "sums", '[');
 	for (uint32_t i = 0; i < memory->site_count; i++) {
@@ -286,8 +291,8 @@ static void flamegraph_write_view(struct json_writer *json, const struct profile
 	buffer_release(&words);
 }
 
-static void flamegraph_write_views(struct json_writer *json, const struct profile *profile,
-				   const struct render_options *options)
+static void flamegraph_write_memory_views(struct json_writer *json, const struct profile *profile,
+					  const struct render_options *options, const char *mode)
 {
 	const struct memory *memory = profile->memory;
 	bool *kept = selection_of_stacks(profile, options);
@@ -296,14 +301,10 @@ static void flamegraph_write_views(struct json_writer *json, const struct profil
 		writer_fail(json->writer, -ENOMEM);
 		return;
 	}
-	json_newline(json);
-	json_text(json, "show", memory_view_name(memory->view));
-	json_open(json, "views", '[');
 	for (enum memory_view view = 0; view < MEMORY_VIEW_COUNT; view++) {
 		if (view == memory->view || flamegraph_has_view(memory, view))
-			flamegraph_write_view(json, profile, view, kept);
+			flamegraph_write_view(json, profile, view, kept, mode);
 	}
-	json_close(json, ']');
 	free(kept);
 }
 
@@ -332,6 +333,100 @@ static void flamegraph_write_timeline(struct json_writer *json, const struct pro
 	json_close(json, '}');
 }
 
+/* ---- all of it ---- */
+
+void flamegraph_view_name(struct json_writer *json, const char *mode, const char *name)
+{
+	struct buffer whole;
+
+	buffer_init(&whole);
+	if (mode)
+		buffer_printf(&whole, "%s ", mode);
+	buffer_string(&whole, name);
+	if (buffer_error(&whole))
+		writer_fail(json->writer, buffer_error(&whole));
+	json_string(json, "name", whole.length ? whole.bytes : "", whole.length);
+	buffer_release(&whole);
+}
+
+/* Time, as one view among others. */
+static void flamegraph_write_time_view(struct json_writer *json, const struct profile *profile)
+{
+	const char *mode = profile_text(profile, profile->mode);
+
+	json_newline(json);
+	json_open(json, NULL, '{');
+	json_text(json, "name", mode);
+	json_text(json, "counts", profile->calls ? "calls" : "samples");
+	json_text(json, "unit", format_unit(profile->unit));
+	json_text(json, "words",
+		  profile->calls ? "how long functions ran, waiting or not" :
+				   "on a CPU, as far as the samples tell");
+	flamegraph_write_sums(json, profile);
+	json_close(json, '}');
+}
+
+static const char *flamegraph_shown(const struct profile *profile)
+{
+	return profile->memory	    ? memory_view_name(profile->memory->view) :
+	       profile->lifetimes   ? lifetime_view_name(profile->lifetimes->view) :
+	       profile->collections ? "pause" :
+				      profile_text(profile, profile->mode);
+}
+
+/* What one mode has to choose from; `mode`: its name, where there are others besides. */
+static void flamegraph_write_views_of(struct json_writer *json, const struct profile *profile,
+				      const struct render_options *options, const char *mode)
+{
+	if (profile->memory)
+		flamegraph_write_memory_views(json, profile, options, mode);
+	else if (profile->lifetimes)
+		flamegraph_write_lifetime_views(json, profile, options, mode);
+	else if (profile->collections)
+		flamegraph_write_gc_views(json, profile, options, mode);
+	else
+		flamegraph_write_time_view(json, profile);
+}
+
+static void flamegraph_write_views(struct json_writer *json, const struct profile *profile,
+				   const struct render_options *options)
+{
+	const enum profile_part first = profile_first_part(profile);
+	const bool several = profile->answer_count;
+	struct buffer show;
+	struct profile view;
+
+	profile_part_view(profile, first, &view);
+	buffer_init(&show);
+	if (several && first > PART_SAMPLES)
+		buffer_printf(&show, "%s ", profile_text(&view, view.mode));
+	buffer_string(&show, flamegraph_shown(&view));
+	json_newline(json);
+	json_string(json, "show", show.length ? show.bytes : "", show.length);
+	buffer_release(&show);
+	json_open(json, "views", '[');
+	for (enum profile_part part = first; part < PART_COUNT; part++) {
+		if (!profile_has_part(profile, part))
+			continue;
+		profile_part_view(profile, part, &view);
+		flamegraph_write_views_of(json, &view, options,
+					  several ? profile_text(&view, view.mode) : NULL);
+	}
+	json_close(json, ']');
+}
+
+/* There is one chart: of the first mode that has one. */
+static void flamegraph_write_course(struct json_writer *json, const struct profile *profile,
+				    const struct render_options *options)
+{
+	if (profile->memory)
+		flamegraph_write_timeline(json, profile, options);
+	else if (profile->lifetimes)
+		flamegraph_write_lifetime_course(json, profile, options);
+	else if (profile->collections)
+		flamegraph_write_gc_course(json, profile);
+}
+
 static void flamegraph_write_profile(struct writer *writer, const struct profile *profile,
 				     const struct render_options *options)
 {
@@ -343,13 +438,9 @@ static void flamegraph_write_profile(struct writer *writer, const struct profile
 	flamegraph_write_functions(&json, profile);
 	flamegraph_write_tasks(&json, profile);
 	flamegraph_write_tree(&json, profile);
-	if (profile->memory) {
+	if (profile->answer_count || profile_first_part(profile) > PART_SAMPLES) {
 		flamegraph_write_views(&json, profile, options);
-		flamegraph_write_timeline(&json, profile, options);
-	} else if (profile->collections) {
-		flamegraph_write_gc(&json, profile, options);
-	} else if (profile->lifetimes) {
-		flamegraph_write_lifetimes(&json, profile, options);
+		flamegraph_write_course(&json, profile, options);
 	} else {
 		flamegraph_write_sums(&json, profile);
 	}

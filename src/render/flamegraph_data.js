@@ -221,7 +221,7 @@ function restOf(node, from) {
 // How many samples had the node's stack at least, or how many calls the node stands for: those it made
 // are its children's. Callers of the hottest have the calls of the hottest.
 function countOf(node) {
-	return profile.counts === "calls" && !state.invert && node.parent ? node.own : node.samples;
+	return shown().counts === "calls" && !state.invert && node.parent ? node.own : node.samples;
 }
 
 let root = null;

@@ -8,13 +8,13 @@
 #include "render/format.h"
 
 static void write_view(struct json_writer *json, const struct collections *collections, bool pauses,
-		       const bool *matching)
+		       const bool *matching, const char *mode)
 {
 	uint32_t written = 0;
 
 	json_newline(json);
 	json_open(json, NULL, '{');
-	json_text(json, "name", pauses ? "pause" : "collections");
+	flamegraph_view_name(json, mode, pauses ? "pause" : "collections");
 	json_text(json, "counts", "collections");
 	json_text(json, "unit", format_unit(pauses ? UNIT_NS : UNIT_SAMPLES));
 	json_text(json, "words",
@@ -39,7 +39,7 @@ static void write_view(struct json_writer *json, const struct collections *colle
 }
 
 /* Of each span: collections that began in it, its pauses, the longest of those that began in it. */
-static void write_spans(struct json_writer *json, const struct profile *profile)
+void flamegraph_write_gc_course(struct json_writer *json, const struct profile *profile)
 {
 	const struct collections *collections = profile->collections;
 
@@ -59,8 +59,8 @@ static void write_spans(struct json_writer *json, const struct profile *profile)
 	json_close(json, '}');
 }
 
-void flamegraph_write_gc(struct json_writer *json, const struct profile *profile,
-			 const struct render_options *options)
+void flamegraph_write_gc_views(struct json_writer *json, const struct profile *profile,
+			       const struct render_options *options, const char *mode)
 {
 	bool *matching = gc_stacks_matching(profile, options->globs, options->glob_count);
 
@@ -68,12 +68,7 @@ void flamegraph_write_gc(struct json_writer *json, const struct profile *profile
 		writer_fail(json->writer, -ENOMEM);
 		return;
 	}
-	json_newline(json);
-	json_text(json, "show", "pause");
-	json_open(json, "views", '[');
-	write_view(json, profile->collections, true, matching);
-	write_view(json, profile->collections, false, matching);
-	json_close(json, ']');
-	write_spans(json, profile);
+	write_view(json, profile->collections, true, matching, mode);
+	write_view(json, profile->collections, false, matching, mode);
 	free(matching);
 }

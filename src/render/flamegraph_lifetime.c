@@ -24,13 +24,13 @@ static const struct {
 };
 
 static void write_view(struct json_writer *json, const struct lifetimes *lifetimes,
-		       enum lifetime_view view, const bool *kept)
+		       enum lifetime_view view, const bool *kept, const char *mode)
 {
 	uint32_t written = 0;
 
 	json_newline(json);
 	json_open(json, NULL, '{');
-	json_text(json, "name", lifetime_view_name(view));
+	flamegraph_view_name(json, mode, lifetime_view_name(view));
 	json_text(json, "counts", "objects");
 	json_text(json, "unit", format_unit(views[view].unit));
 	json_text(json, "words", views[view].words);
@@ -146,22 +146,29 @@ static void write_courses(struct json_writer *json, const struct profile *profil
 	json_close(json, '}');
 }
 
-void flamegraph_write_lifetimes(struct json_writer *json, const struct profile *profile,
-				const struct render_options *options)
+void flamegraph_write_lifetime_views(struct json_writer *json, const struct profile *profile,
+				     const struct render_options *options, const char *mode)
 {
-	const struct lifetimes *lifetimes = profile->lifetimes;
 	struct lifetimes_kept kept = { NULL, NULL };
 
 	if (lifetimes_keep(profile, options->globs, options->glob_count, &kept)) {
 		writer_fail(json->writer, -ENOMEM);
 		return;
 	}
-	json_newline(json);
-	json_text(json, "show", lifetime_view_name(lifetimes->view));
-	json_open(json, "views", '[');
 	for (enum lifetime_view view = 0; view < LIFETIME_VIEW_COUNT; view++)
-		write_view(json, lifetimes, view, kept.sites);
-	json_close(json, ']');
+		write_view(json, profile->lifetimes, view, kept.sites, mode);
+	lifetimes_kept_release(&kept);
+}
+
+void flamegraph_write_lifetime_course(struct json_writer *json, const struct profile *profile,
+				      const struct render_options *options)
+{
+	struct lifetimes_kept kept = { NULL, NULL };
+
+	if (lifetimes_keep(profile, options->globs, options->glob_count, &kept)) {
+		writer_fail(json->writer, -ENOMEM);
+		return;
+	}
 	write_courses(json, profile, kept.classes);
 	lifetimes_kept_release(&kept);
 }

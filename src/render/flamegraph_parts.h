@@ -11,12 +11,18 @@ void flamegraph_text(struct json_writer *json, const char *key, const char *byte
 /* The next number of an array; breaks its lines, for editors choke on one of megabytes. */
 void flamegraph_number(struct json_writer *json, uint64_t number, uint32_t index);
 
-/* --mode lifetime: the views, and what was alive of the largest classes over time. */
-void flamegraph_write_lifetimes(struct json_writer *json, const struct profile *profile,
-				const struct render_options *options);
+/*
+ * The name of a view, "peak"; of several modes with that of its own, "memory peak" (`mode` NULL: there is one).
+ */
+void flamegraph_view_name(struct json_writer *json, const char *mode, const char *name);
 
-/* --mode gc: the views, and the collector's share of time over time. */
-void flamegraph_write_gc(struct json_writer *json, const struct profile *profile,
-			 const struct render_options *options);
+/* The views of a mode, each an element of "views"; what was when, which the chart above the graph shows. */
+void flamegraph_write_lifetime_views(struct json_writer *json, const struct profile *profile,
+				     const struct render_options *options, const char *mode);
+void flamegraph_write_lifetime_course(struct json_writer *json, const struct profile *profile,
+				      const struct render_options *options);
+void flamegraph_write_gc_views(struct json_writer *json, const struct profile *profile,
+			       const struct render_options *options, const char *mode);
+void flamegraph_write_gc_course(struct json_writer *json, const struct profile *profile);
 
 #endif

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "model/parts.h"
 #include "render/format.h"
 #include "render/json_profile.h"
 #include "render/renderers.h"
@@ -132,6 +133,52 @@ static int json_write_samples(struct json_writer *json, const struct profile *pr
 	return err;
 }
 
+static int json_write_part(struct json_writer *json, const struct profile *profile,
+			   const struct render_options *options)
+{
+	if (profile->memory)
+		return json_write_memory(json, profile, options);
+	if (profile->collections)
+		return json_write_gc(json, profile, options);
+	if (profile->lifetimes)
+		return json_write_lifetimes(json, profile, options);
+	if (profile->calls)
+		return json_write_calls(json, profile, options);
+	return json_write_samples(json, profile, options);
+}
+
+/*
+ * Several modes: rows of calls are at the top; those of each other mode in the object of its name, so that no list
+ * has numbers of two kinds. Samples without calls are at the top as well.
+ */
+static int json_write_parts(struct json_writer *json, const struct profile *profile,
+			    const struct render_options *options)
+{
+	struct render_options asked = *options;
+	int err = 0;
+
+	for (enum profile_part part = 0; part < PART_COUNT && !err; part++) {
+		bool samples_apart = part == PART_SAMPLES && profile->calls;
+		struct profile view;
+
+		if (!profile_has_part(profile, part))
+			continue;
+		profile_part_view(profile, part, &view);
+		asked.by = options->part_by[part];
+		json_newline(json);
+		if (samples_apart)
+			json_open(json, "cpu", '{');
+		if (part == PART_SAMPLES)
+			json_write_meaning(json, &view);
+		json->nested = true;
+		err = json_write_part(json, &view, &asked);
+		json->nested = false;
+		if (samples_apart)
+			json_close(json, '}');
+	}
+	return err;
+}
+
 int render_json(const struct profile *profile, const struct render_options *options, FILE *stream)
 {
 	struct json_writer json;
@@ -142,16 +189,8 @@ int render_json(const struct profile *profile, const struct render_options *opti
 	json_init(&json, &writer, false);
 	json_open(&json, NULL, '{');
 	json_write_head(&json, profile, options);
-	if (profile->memory)
-		err = json_write_memory(&json, profile, options);
-	else if (profile->collections)
-		err = json_write_gc(&json, profile, options);
-	else if (profile->lifetimes)
-		err = json_write_lifetimes(&json, profile, options);
-	else if (profile->calls)
-		err = json_write_calls(&json, profile, options);
-	else
-		err = json_write_samples(&json, profile, options);
+	err = profile->answer_count ? json_write_parts(&json, profile, options) :
+				      json_write_part(&json, profile, options);
 	json_close(&json, '}');
 	writer_string(&writer, "\n");
 	write_err = writer_finish(&writer);

@@ -266,10 +266,15 @@ int json_write_gc(struct json_writer *json, const struct profile *profile,
 	bool *matching = gc_stacks_matching(profile, options->globs, options->glob_count);
 	struct json_gc out = { json, profile, options, profile->collections, matching };
 	uint32_t *places = calloc(profile->collections->site_count + 1, sizeof(*places));
-	int err = matching && places ? write_stacks(&out, places) : -ENOMEM;
+	int err = -ENOMEM;
 
+	if (json->nested)
+		json_open(json, "gc", '{');
+	if (matching && places)
+		err = write_stacks(&out, places);
 	json_newline(json);
-	json_open(json, "gc", '{');
+	if (!json->nested)
+		json_open(json, "gc", '{');
 	if (!err) {
 		write_generations(&out);
 		write_collections(&out, places);

@@ -284,12 +284,15 @@ static int write_all(struct json_lifetime *out)
 {
 	int err = sort_sites(out);
 
+	if (out->json->nested)
+		json_open(out->json, "lifetime", '{');
 	if (!err)
 		err = write_stacks(out);
 	if (err)
 		return err;
 	json_newline(out->json);
-	json_open(out->json, "lifetime", '{');
+	if (!out->json->nested)
+		json_open(out->json, "lifetime", '{');
 	write_sums(out);
 	err = write_classes(out);
 	json_close(out->json, '}');

@@ -423,7 +423,8 @@ static void write_memory(const struct json_memory *out, const bool *kept)
 	for (uint32_t i = 0; i < memory->site_count; i++)
 		memory_sum_add(&sum, &memory->sites[i]);
 	json_newline(json);
-	json_open(json, "memory", '{');
+	if (!json->nested)
+		json_open(json, "memory", '{');
 	write_asked(out);
 	json_newline(json);
 	write_sum(out, &sum);
@@ -454,6 +455,8 @@ int json_write_memory(struct json_writer *json, const struct profile *profile,
 
 	if (!kept)
 		return -ENOMEM;
+	if (json->nested)
+		json_open(json, "memory", '{');
 	err = write_rows(&out, "functions", ROLLUP_FUNCTION);
 	json_newline(json);
 	if (!err)

@@ -191,6 +191,15 @@ void json_write_head(struct json_writer *json, const struct profile *profile,
 	json_uint(json, "unresolved", profile->unresolved);
 	json_write_cost(json, profile);
 	json_newline(json);
+	if (!profile->answer_count)
+		json_write_meaning(json, profile);
+	else if (profile->calls)
+		json_write_sum(json, profile);
+	json_newline(json);
+}
+
+void json_write_meaning(struct json_writer *json, const struct profile *profile)
+{
 	json_text(json, "unit", format_unit(profile->unit));
 	json_bool(json, "estimate", profile->estimate);
 	if (profile->calls) {

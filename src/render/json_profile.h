@@ -15,6 +15,9 @@ void json_function_keys(struct json_writer *json, const struct profile *profile,
 void json_write_head(struct json_writer *json, const struct profile *profile,
 		     const struct render_options *options);
 
+/* What the numbers are of: unit, samples; calls in all. Part of the head where there is one mode. */
+void json_write_meaning(struct json_writer *json, const struct profile *profile);
+
 /* "stacks": one for each of the sums. 0 or -ENOMEM. */
 int json_write_stacks(struct json_writer *json, const struct profile *profile,
 		      const struct profile_sum *sums, uint32_t count);

@@ -15,6 +15,7 @@ struct json_writer {
 	struct writer *writer;
 	bool in_html; /* < > & in strings are escaped: the JSON stands inside a script element */
 	bool comma;   /* the next value is not the first one of its container */
+	bool nested;  /* rows of a mode are inside of the object that has its name */
 };
 
 void json_init(struct json_writer *json, struct writer *writer, bool in_html);

@@ -18,6 +18,7 @@
 
 struct render_options {
 	enum rollup_by by;
+	enum rollup_by part_by[PART_COUNT]; /* of several parts, the rows of each */
 	enum rollup_sort sort;
 	enum call_rollup_sort call_sort;  /* of exact calls */
 	enum memory_sort memory_sort;	  /* of --mode memory */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "model/parts.h"
 #include "render/closing.h"
 #include "render/format.h"
 #include "render/renderers.h"
@@ -28,8 +29,8 @@ static bool table_is_of_objects(const struct profile *profile)
 	return profile->memory || profile->lifetimes || profile->collections;
 }
 
-static void table_write_head(struct writer *writer, const struct profile *profile,
-			     const struct render_options *options, uint32_t width)
+static void table_write_targets_of(struct writer *writer, const struct profile *profile,
+				   const struct render_options *options, uint32_t width)
 {
 	struct buffer text;
 
@@ -40,8 +41,20 @@ static void table_write_head(struct writer *writer, const struct profile *profil
 		table_write_lines(writer, &text, width, GRID_BOLD, options->color);
 	}
 	closing_append_targets(&text, profile, TABLE_TARGETS);
+	/* How a process ended must not get lost in the middle of its line. */
 	if (table_is_of_objects(profile))
 		table_write_targets(writer, &text, width, options->color);
+	else
+		table_write_lines(writer, &text, width, GRID_PLAIN, options->color);
+	buffer_release(&text);
+}
+
+static void table_write_summary(struct writer *writer, const struct profile *profile,
+				const struct render_options *options, uint32_t width)
+{
+	struct buffer text;
+
+	buffer_init(&text);
 	closing_append_summary(&text, profile, options);
 	if (options->glob_count) {
 		buffer_string(&text, profile->lifetimes ? "only classes and stacks with" :
@@ -56,7 +69,6 @@ static void table_write_head(struct writer *writer, const struct profile *profil
 			buffer_string(&text, "\nthe probes fired for every call all the same");
 		buffer_byte(&text, '\n');
 	}
-	/* How a process ended must not get lost in the middle of its line. */
 	if (table_is_of_objects(profile))
 		table_write_wrapped(writer, &text, width, 2, GRID_PLAIN, options->color);
 	else
@@ -206,27 +218,61 @@ static int table_write_part(struct writer *writer, const struct table_part *part
 	return err;
 }
 
+/* What was asked, under its summary. */
+static int table_write_section(struct writer *writer, const struct profile *profile,
+			       const struct render_options *options, uint32_t width)
+{
+	struct table_part parts[TABLE_PARTS_MAX];
+	size_t count;
+	int err = 0;
+
+	table_write_summary(writer, profile, options, width);
+	if (profile->memory)
+		return table_write_memory(writer, profile, options, width);
+	if (profile->collections)
+		return table_write_gc(writer, profile, options, width);
+	if (profile->lifetimes)
+		return table_write_lifetimes(writer, profile, options, width);
+	count = table_choose(profile, options, parts);
+	for (size_t i = 0; i < count && !err; i++) {
+		if (i)
+			writer_string(writer, "\n");
+		err = table_write_part(writer, &parts[i], profile, options, width);
+	}
+	return err;
+}
+
+/* Of several modes one section after the other. */
+static int table_write_sections(struct writer *writer, const struct profile *profile,
+				const struct render_options *options, uint32_t width)
+{
+	struct render_options asked = *options;
+	int err = 0;
+
+	for (enum profile_part part = 0; part < PART_COUNT && !err; part++) {
+		struct profile view;
+
+		if (!profile_has_part(profile, part))
+			continue;
+		profile_part_view(profile, part, &view);
+		if (profile->answer_count)
+			asked.by = options->part_by[part];
+		if (part != profile_first_part(profile))
+			writer_string(writer, "\n");
+		err = table_write_section(writer, &view, &asked, width);
+	}
+	return err;
+}
+
 int render_table(const struct profile *profile, const struct render_options *options, FILE *stream)
 {
 	uint32_t width = options->columns ? options->columns : TABLE_COLUMNS;
-	struct table_part parts[TABLE_PARTS_MAX];
-	size_t count = table_is_of_objects(profile) ? 0 : table_choose(profile, options, parts);
 	struct writer writer;
-	int err = 0, write_err;
+	int err, write_err;
 
 	writer_init(&writer, stream);
-	table_write_head(&writer, profile, options, width);
-	for (size_t i = 0; i < count && !err; i++) {
-		if (i)
-			writer_string(&writer, "\n");
-		err = table_write_part(&writer, &parts[i], profile, options, width);
-	}
-	if (profile->memory)
-		err = table_write_memory(&writer, profile, options, width);
-	if (profile->collections)
-		err = table_write_gc(&writer, profile, options, width);
-	if (profile->lifetimes)
-		err = table_write_lifetimes(&writer, profile, options, width);
+	table_write_targets_of(&writer, profile, options, width);
+	err = table_write_sections(&writer, profile, options, width);
 	if (!err)
 		table_write_closing(&writer, profile, options, width);
 	write_err = writer_finish(&writer);
