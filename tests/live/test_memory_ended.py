@@ -8,7 +8,7 @@ import live
 import memory
 
 ENDED = "memory_ended.py"
-PROCESSES, AT_ONCE = 150, 25
+PROCESSES, AT_ONCE = 150, 15
 KEPT_BY_CHILD, KEPT_BY_PARENT = 1500, 2000
 # Besides 131072 slots: two thirds of what all of them keep.
 ROOM = "16k"
@@ -36,11 +36,13 @@ class MemoryEndedTest(memory.MemoryTest):
         self.assertEqual(len(kept), PROCESSES)
         return found
 
+    @live.alone
     def test_of_a_command(self):
         script = self.script(live.host_python(), ENDED)
         self.check_family(self.run_pybpfprof(
             *self.OPTIONS, "--", *live.host_python().command("-B", script, PROCESSES, AT_ONCE)))
 
+    @live.alone
     def test_of_a_process_and_its_children(self):
         python = live.host_python()
         done = os.path.join(self.place(python), "done")
