@@ -14,6 +14,7 @@
 
 enum {
 	STACK_MEMO_SLOTS = 1024, /* per CPU, by code address; a power of two */
+	STACK_RUN_FRAMES = 24,	 /* in one go, at most */
 };
 
 struct stack_memo {
@@ -32,12 +33,13 @@ struct stack_scratch {
 	__u32 count;
 	__u32 unproven; /* 3.11, 3.12: not yet seen to lead to thread.outer */
 	struct thread_state thread;
+	struct record_sample record; /* the frames are found right where they are sent from */
+	struct walk walk;
+	struct stack_memo memo[STACK_MEMO_SLOTS];
+	/* What is seldom used. */
 	struct thread_registers registers;
 	struct code_head head;
-	struct walk walk;
 	struct record_code code;
-	struct stack_memo memo[STACK_MEMO_SLOTS];
-	struct record_sample record; /* the frames are found right where they are sent from */
 };
 
 __u32 next_code_id __weak;
@@ -202,38 +204,29 @@ static __always_inline __u32 code_find(const struct python_target *target,
 	struct code_key key = code_key_of(target, scratch->walk.code);
 	struct stack_memo *memo = &scratch->memo[memo_slot(key.code)];
 	__u64 proof = *(volatile __u64 *)&code_epoch;
-	struct code_value *known;
+	struct code_value *known = NULL;
 	__u32 error;
 
-	if (target->flags & PYTHON_TARGET_DEATHS_SEEN) {
-		if (memo_holds(memo, &key, proof)) {
-			value->code_id = memo->code_id;
-			value->first_bytes = memo->first_bytes;
-			return DROP_NONE;
-		}
-		known = bpf_map_lookup_elem(&codes, &key);
-		if (known) {
-			*value = *known;
-			goto remember;
-		}
-		error = code_learn(target, scratch, value);
-		if (error)
-			return error;
-	} else {
+	if (!key.deaths_seen) {
 		error = code_head_read(target, &scratch->head, key.code);
 		if (error)
 			return error;
 		proof = code_identity(target, &scratch->head);
-		if (memo_holds(memo, &key, proof)) {
-			value->code_id = memo->code_id;
-			value->first_bytes = memo->first_bytes;
-			return DROP_NONE;
-		}
+	}
+	if (memo_holds(memo, &key, proof)) {
+		value->code_id = memo->code_id;
+		value->first_bytes = memo->first_bytes;
+		return DROP_NONE;
+	}
+	if (key.deaths_seen)
+		known = bpf_map_lookup_elem(&codes, &key);
+	if (known) {
+		*value = *known;
+	} else {
 		error = code_learn(target, scratch, value);
 		if (error)
 			return error;
 	}
-remember:
 	memo->code = key.code;
 	memo->serial = key.serial;
 	memo->deaths_seen = key.deaths_seen;
@@ -293,18 +286,14 @@ static __always_inline int stack_end(const struct python_target *target,
 	return scratch->unproven ? stack_recover(target, scratch) : 1;
 }
 
-/*
- * One raw frame into scratch->frames. Not inline: the verifier then checks it once, not once for each of
- * the hundreds of rounds of the loop that calls it. 0: go on; 1: the walk is over.
- */
-__weak __noinline int stack_step(const struct python_target *target, struct stack_scratch *scratch)
+/* One raw frame into scratch->record.frames. 0: go on; 1: the walk is over. */
+static __always_inline int stack_step_any(const struct python_target *target,
+					  struct stack_scratch *scratch)
 {
 	struct record_frame frame = {};
 	struct code_value value = {};
 	__u32 error;
 
-	if (!target || !scratch)
-		return 1;
 	switch (walk_step(target, &scratch->walk)) {
 	case WALK_END:
 		return stack_end(target, scratch);
@@ -340,6 +329,72 @@ __weak __noinline int stack_step(const struct python_target *target, struct stac
 }
 
 /*
+ * Not inline: the verifier then checks it once, not once for each of the hundreds of rounds of the
+ * loop that calls it.
+ */
+__weak __noinline int stack_step(const struct python_target *target, struct stack_scratch *scratch)
+{
+	return target && scratch ? stack_step_any(target, scratch) : 1;
+}
+
+/*
+ * The next frame, where it is as most are: read already with another one, of a code object that
+ * this CPU knows, and nothing to be proven by it. False: it is not, and nothing has been done.
+ */
+static __always_inline bool stack_step_near(const struct python_target *target,
+					    struct stack_scratch *scratch, __u64 epoch, bool apart)
+{
+	struct walk_frame seen;
+	struct stack_memo *memo;
+	struct record_frame frame;
+	__u64 count = scratch->count;
+
+	if (count >= ABI_STACK_FRAMES || (count >= stack_frames_max && !scratch->unproven) ||
+	    !walk_near(target, &scratch->walk, apart, &seen) ||
+	    (!apart && seen.is_entry && scratch->unproven))
+		return false;
+	memo = &scratch->memo[memo_slot(seen.code)];
+	if (memo->code != seen.code || memo->proof != epoch || memo->serial != target->serial ||
+	    !memo->deaths_seen || !walk_frame_lasti(target, &seen, memo->first_bytes, &frame.lasti))
+		return false;
+	walk_near_pass(target, &scratch->walk, apart, &seen);
+	frame.code_id = memo->code_id | (seen.is_entry ? FRAME_ENTRY_BIT : 0);
+	scratch->count = count + 1;
+	BOUND(count, ABI_STACK_FRAMES - 1);
+	scratch->record.frames[count] = frame;
+	return true;
+}
+
+/*
+ * As stack_step(), and after it the steps that are near: a call for each frame costs as much as to
+ * look at it. Where the ends of code objects are not seen each one must be looked at.
+ */
+__weak __noinline int stack_advance(const struct python_target *target,
+				    struct stack_scratch *scratch)
+{
+	__u64 epoch = *(volatile __u64 *)&code_epoch;
+
+	if (!target || !scratch)
+		return 1;
+	if (stack_step_any(target, scratch))
+		return 1;
+	if (!(target->flags & PYTHON_TARGET_DEATHS_SEEN))
+		return 0;
+	if (walk_frames_apart(target)) {
+		for (__u32 i = 0; i < STACK_RUN_FRAMES; i++) {
+			if (!stack_step_near(target, scratch, epoch, true))
+				break;
+		}
+	} else {
+		for (__u32 i = 0; i < STACK_RUN_FRAMES; i++) {
+			if (!stack_step_near(target, scratch, epoch, false))
+				break;
+		}
+	}
+	return 0;
+}
+
+/*
  * Fills scratch->record.frames[0..count), innermost first, and scratch->status. False: this thread is
  * none of Python's.
  */
@@ -363,7 +418,7 @@ static __always_inline bool stack_walk(const struct python_target *target,
 		/* As many as are asked for, once the beginning is proven. */
 		if (scratch->count >= stack_frames_max && !scratch->unproven)
 			return true;
-		if (stack_step(target, scratch))
+		if (stack_advance(target, scratch))
 			return true;
 	}
 	if (scratch->walk.next)

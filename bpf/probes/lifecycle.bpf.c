@@ -148,6 +148,8 @@ int BPF_PROG(lifecycle__exit, struct task_struct *task)
 	if (target)
 		bpf_map_update_elem(&leavings, &pid, &leaving, BPF_ANY);
 	bpf_map_delete_elem(&targets, &pid);
+	if (target)
+		__sync_fetch_and_add(&targets_generation, 1);
 	bpf_map_delete_elem(&followed, &pid);
 	bpf_map_delete_elem(&questions, &pid);
 	emit_now(&record, sizeof(record));

@@ -16,6 +16,12 @@ const volatile bool sample_native; /* copy the user stack and registers for unwi
 const volatile bool sample_kernel; /* take the kernel's stack */
 
 struct sample_scratch {
+	/* The process that was met here last: most often it is the one that is met now. */
+	__u32 pid;
+	__u32 generation; /* targets_generation while which `target` holds; 0: it never did */
+	__u32 sent;	  /* samples */
+	__u32 reserved;
+	struct python_target target;
 	struct stack_scratch stack;
 	struct record_native native;
 };
@@ -61,14 +67,34 @@ static __always_inline bool native_send(struct bpf_perf_event_data *ctx,
 	return !emit(native, __builtin_offsetof(struct record_native, stack) + bytes);
 }
 
-static __always_inline void sample_send(struct bpf_perf_event_data *ctx,
-					const struct python_target *target,
-					struct sample_scratch *scratch, __u64 time_ns)
+/* How full the ring is, is asked now and then only: a sample is a small part of it. */
+static __always_inline void sample_emit(struct sample_scratch *scratch, __u64 frame_count)
 {
 	struct record_sample *record = &scratch->stack.record;
-	__u64 count;
+	bool wakes = !(scratch->sent++ & 15) && ring_is_filling();
 
-	header_fill(&record->header, RECORD_SAMPLE, time_ns, target->serial);
+	BOUND(frame_count, ABI_STACK_FRAMES);
+	emit_flags(record,
+		   __builtin_offsetof(struct record_sample, frames) +
+			   frame_count * sizeof(struct record_frame),
+		   wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void sample_send(struct bpf_perf_event_data *ctx,
+					struct sample_scratch *scratch, __u64 time_ns,
+					__u64 pid_tid, __u32 cpu)
+{
+	const struct python_target *target = &scratch->target;
+	struct record_sample *record = &scratch->stack.record;
+
+	record->header = (struct record_header){
+		.time_ns = time_ns,
+		.pid = pid_tid >> 32,
+		.tid = (__u32)pid_tid,
+		.serial = target->serial,
+		.kind = RECORD_SAMPLE,
+		.cpu = cpu,
+	};
 	record->in_kernel = sample_in_kernel(ctx);
 	record->is_python = stack_walk(target, &scratch->stack);
 	record->status = scratch->stack.status;
@@ -76,35 +102,50 @@ static __always_inline void sample_send(struct bpf_perf_event_data *ctx,
 	record->has_native = 0;
 	if (sample_native || sample_kernel)
 		record->has_native = native_send(ctx, scratch) ? 1 : 2;
-	count = scratch->stack.count;
-	record->frame_count = count;
-	BOUND(count, ABI_STACK_FRAMES);
-	emit(record, __builtin_offsetof(struct record_sample, frames) +
-			     count * sizeof(struct record_frame));
+	record->frame_count = scratch->stack.count;
+	sample_emit(scratch, scratch->stack.count);
+}
+
+/* Whether the current process, into scratch->target, is a target. */
+static __always_inline bool sample_target_find(struct sample_scratch *scratch, __u32 pid)
+{
+	__u32 generation = *(volatile __u32 *)&targets_generation;
+	const struct python_target *target;
+
+	if (scratch->generation == generation && scratch->pid == pid)
+		return true;
+	target = bpf_map_lookup_elem(&targets, &pid);
+	if (!target)
+		return false;
+	scratch->target = *target;
+	scratch->pid = pid;
+	scratch->generation = generation;
+	return true;
 }
 
 SEC("?perf_event")
 int sample__tick(struct bpf_perf_event_data *ctx)
 {
 	__u64 start_ns = bpf_ktime_get_ns();
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	struct python_target *target;
+	__u64 pid_tid = bpf_get_current_pid_tgid();
 	struct sample_scratch *scratch;
 	struct kernel_stats *counts;
 	__u32 cpu = bpf_get_smp_processor_id();
+	__u32 pid = pid_tid >> 32;
 
 	if (!pid)
 		return 0;
-	target = bpf_map_lookup_elem(&targets, &pid);
-	if (!target) {
+	scratch = bpf_map_lookup_elem(&sample_by_cpu, &cpu);
+	if (!scratch)
+		return 0;
+	if (!sample_target_find(scratch, pid)) {
 		scope_ask(pid, start_ns);
 		return 0;
 	}
-	scratch = bpf_map_lookup_elem(&sample_by_cpu, &cpu);
 	counts = stats_get();
-	if (!scratch || !counts)
+	if (!counts)
 		return 0;
-	sample_send(ctx, target, scratch, start_ns);
+	sample_send(ctx, scratch, start_ns, pid_tid, cpu);
 	counts->hits++;
 	counts->target_ns += bpf_ktime_get_ns() - start_ns;
 	return 0;

@@ -37,14 +37,32 @@ struct pages {
 	__u64 visit;		   /* grows by one for each */
 	__u64 taken;		   /* windows, so far */
 	__u64 held[PAGES_WINDOWS]; /* number of the page that is there */
+	__u64 origin;		   /* the address whose byte would be room[0] */
+	/* What is as long as the last object and starts at most near_span behind is there, too. */
+	__u64 near_start;
+	__u64 near_span;
+	__u64 near_page; /* in known[] */
 	struct page known[PAGES_KNOWN];
-	__u64 origin; /* the address whose byte would be room[0] */
 	char room[PAGES_ROOM_BYTES + PAGES_SLACK_BYTES];
 };
+
+/* Nothing is near. */
+static __always_inline void pages_part(struct pages *pages)
+{
+	pages->near_start = 0;
+	pages->near_span = 0;
+}
 
 static __always_inline void pages_visit(struct pages *pages)
 {
 	pages->visit++;
+	pages_part(pages);
+}
+
+static __always_inline bool pages_near(const struct pages *pages, __u64 address)
+{
+	/* At 0 there is no object. */
+	return address && address - pages->near_start <= pages->near_span;
 }
 
 /* What was read alone. */
@@ -96,13 +114,30 @@ static __always_inline bool page_holds(const struct pages *pages, const struct p
 	       start >= page->start && end <= page->end;
 }
 
+/* Objects of `bytes` in the same window need not be asked for, but told: pages_want_near(). */
+static __always_inline void page_approach(struct pages *pages, const struct page *page, __u64 bytes)
+{
+	pages->near_start = page->number * PAGES_BYTES + page->start;
+	pages->near_span = page->end - page->start - bytes;
+}
+
+static __always_inline void pages_want_near(struct pages *pages, __u64 address, __u64 bytes)
+{
+	__u64 start = address % PAGES_BYTES;
+
+	page_want(&pages->known[pages->near_page % PAGES_KNOWN], start, start + bytes);
+}
+
 /* Makes `bytes` at `address` be in the room, from pages->origin on. 0, or they are unreadable. */
 static __always_inline long pages_fill(struct pages *pages, __u64 address, __u64 bytes)
 {
 	__u64 number = address / PAGES_BYTES, start = address % PAGES_BYTES, end = start + bytes;
-	struct page *page = &pages->known[(number ^ number / PAGES_KNOWN) % PAGES_KNOWN];
+	__u64 slot = (number ^ number / PAGES_KNOWN) % PAGES_KNOWN;
+	struct page *page = &pages->known[slot];
 	bool several;
 
+	pages_part(pages);
+	pages->near_page = slot;
 	if (end > PAGES_BYTES)
 		return pages_read(pages, address, bytes);
 	if (page->number == number && page->visit == pages->visit) {
@@ -110,6 +145,7 @@ static __always_inline long pages_fill(struct pages *pages, __u64 address, __u64
 		if (!page_holds(pages, page, start, end))
 			return pages_read(pages, address, bytes);
 		pages->origin = (number - page->window) * PAGES_BYTES;
+		page_approach(pages, page, bytes);
 		return 0;
 	}
 	several = page->number == number && page->wanted > 1;
@@ -122,7 +158,10 @@ static __always_inline long pages_fill(struct pages *pages, __u64 address, __u64
 	page->high = 0;
 	page->wanted = 0;
 	page_want(page, start, end);
-	return several ? 0 : pages_read(pages, address, bytes);
+	if (!several)
+		return pages_read(pages, address, bytes);
+	page_approach(pages, page, bytes);
+	return 0;
 }
 
 /* The word, or the byte, at an address that the last fill has made readable. */

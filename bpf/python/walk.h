@@ -23,10 +23,8 @@ enum {
 };
 
 struct walk {
-	__u64 next;	    /* address of the frame to look at */
-	__u64 window_start; /* address the window's first byte was read from */
-	__u64 window_bytes; /* of them, readable */
-	__u64 frame;	    /* what the last step found: */
+	__u64 next;  /* address of the frame to look at */
+	__u64 frame; /* what the last step found: */
 	__u64 code;
 	__u64 ip; /* the word at frame_ip, as it lies there */
 	__u64 globals;
@@ -45,9 +43,20 @@ enum walk_step {
 static __always_inline void walk_start(struct walk *walk, __u64 frame)
 {
 	walk->next = frame;
-	walk->window_start = 0;
-	walk->window_bytes = 0;
 	pages_visit(&walk->pages);
+}
+
+/* What is read of a frame. <= 3.10 its block stack comes before the locals: not needed. */
+static __always_inline __u64 walk_frame_bytes(const struct python_target *target)
+{
+	return target->layout.frame_localsplus > WALK_FRAME_BYTES ? WALK_FRAME_BYTES :
+								    target->layout.frame_localsplus;
+}
+
+/* <= 3.10: frames are objects of their own. */
+static __always_inline bool walk_frames_apart(const struct python_target *target)
+{
+	return target->layout.frame_owner == ABI_NO_OFFSET;
 }
 
 /*
@@ -58,27 +67,60 @@ static __always_inline void walk_start(struct walk *walk, __u64 frame)
 static __always_inline long walk_window_fill(const struct python_target *target, struct walk *walk,
 					     __u64 address)
 {
-	__u64 bytes = target->layout.frame_localsplus;
+	__u64 bytes = walk_frame_bytes(target);
 	__u64 start, end;
 
-	/* <= 3.10 a frame object has its block stack before the locals: not needed. */
-	if (bytes > WALK_FRAME_BYTES)
-		bytes = WALK_FRAME_BYTES;
 	end = address + bytes;
 	if (end < address)
 		return -1; /* forged: no frame lies across the end of the address space */
-	if (target->layout.frame_owner == ABI_NO_OFFSET)
+	if (walk_frames_apart(target))
 		return pages_fill(&walk->pages, address, bytes);
-	if (address >= walk->window_start && end <= walk->window_start + walk->window_bytes)
+	if (pages_near(&walk->pages, address))
 		return 0;
 	start = address & ~(__u64)(PAGES_BYTES - 1);
 	if (start < end - WALK_WINDOW_BYTES)
 		start = end - WALK_WINDOW_BYTES;
+	pages_part(&walk->pages);
 	bytes = end - start;
 	BOUND(bytes, WALK_WINDOW_BYTES);
-	walk->window_start = start;
-	walk->window_bytes = bytes;
-	return pages_read(&walk->pages, start, bytes);
+	if (pages_read(&walk->pages, start, bytes))
+		return -1;
+	walk->pages.near_start = start;
+	walk->pages.near_span = address - start;
+	return 0;
+}
+
+/* What a frame says that is readable. */
+struct walk_frame {
+	__u64 back;
+	__u64 code;
+	__u64 ip; /* the word at frame_ip, as it lies there */
+	__u32 owner;
+	__u32 is_entry; /* C entered the interpreter at this frame */
+};
+
+/* False: it is the interpreter's own marker between C and Python, and has but a frame behind it. */
+static __always_inline bool walk_look(const struct python_target *target, const struct pages *pages,
+				      __u64 frame, bool apart, struct walk_frame *seen)
+{
+	const struct python_layout *layout = &target->layout;
+
+	seen->back = pages_word(pages, frame + layout->frame_back);
+	seen->owner = 0;
+	/* <= 3.10 every frame is a C call of its own. */
+	seen->is_entry = 1;
+	if (!apart) {
+		seen->owner = pages_byte(pages, frame + layout->frame_owner);
+		if (seen->owner >= layout->owner_sentinel)
+			return false;
+		seen->is_entry = layout->frame_is_entry != ABI_NO_OFFSET ?
+					 pages_byte(pages, frame + layout->frame_is_entry) :
+					 0;
+	}
+	seen->code =
+		pages_word(pages, frame + layout->frame_code) & ~(__u64)layout->pointer_tag_mask;
+	seen->ip = pages_word(pages, frame + layout->frame_ip);
+	return true;
 }
 
 static __always_inline enum walk_step walk_step(const struct python_target *target,
@@ -86,31 +128,71 @@ static __always_inline enum walk_step walk_step(const struct python_target *targ
 {
 	const struct python_layout *layout = &target->layout;
 	__u64 frame = walk->next;
+	struct walk_frame seen;
+	bool is_frame;
 
 	if (!frame)
 		return WALK_END;
 	if (walk_window_fill(target, walk, frame))
 		return WALK_UNREADABLE;
+	is_frame = walk_look(target, &walk->pages, frame, walk_frames_apart(target), &seen);
 	walk->frame = frame;
-	walk->next = pages_word(&walk->pages, frame + layout->frame_back);
-	walk->owner = 0;
-	/* <= 3.10 every frame is a C call of its own. */
-	walk->is_entry = 1;
-	if (layout->frame_owner != ABI_NO_OFFSET) {
-		walk->owner = pages_byte(&walk->pages, frame + layout->frame_owner);
-		if (walk->owner >= layout->owner_sentinel)
-			return WALK_SENTINEL;
-		walk->is_entry = layout->frame_is_entry != ABI_NO_OFFSET ?
-					 pages_byte(&walk->pages, frame + layout->frame_is_entry) :
-					 0;
-	}
-	walk->code = pages_word(&walk->pages, frame + layout->frame_code) &
-		     ~(__u64)layout->pointer_tag_mask;
-	walk->ip = pages_word(&walk->pages, frame + layout->frame_ip);
+	walk->next = seen.back;
+	walk->owner = seen.owner;
+	walk->is_entry = seen.is_entry;
+	if (!is_frame)
+		return WALK_SENTINEL;
+	walk->code = seen.code;
+	walk->ip = seen.ip;
 	walk->globals = layout->frame_globals != ABI_NO_OFFSET ?
 				pages_word(&walk->pages, frame + layout->frame_globals) :
 				0;
 	return WALK_FRAME;
+}
+
+/*
+ * Where the next frame lies in what is read already, and is no marker: what it says. The step is
+ * not done by that, but by walk_near_pass().
+ */
+static __always_inline bool walk_near(const struct python_target *target, const struct walk *walk,
+				      bool apart, struct walk_frame *seen)
+{
+	return pages_near(&walk->pages, walk->next) &&
+	       walk_look(target, &walk->pages, walk->next, apart, seen);
+}
+
+static __always_inline void walk_near_pass(const struct python_target *target, struct walk *walk,
+					   bool apart, const struct walk_frame *seen)
+{
+	if (apart)
+		pages_want_near(&walk->pages, walk->next, walk_frame_bytes(target));
+	walk->frame = walk->next;
+	walk->next = seen->back;
+}
+
+/* See walk_lasti(). */
+static __always_inline bool walk_frame_lasti(const struct python_target *target,
+					     const struct walk_frame *frame, __s32 first_bytes,
+					     __s32 *lasti)
+{
+	const struct python_layout *layout = &target->layout;
+	__s64 offset;
+
+	if (layout->ip_kind == PYTHON_IP_POINTER) {
+		offset = (__s64)(frame->ip - (frame->code + layout->code_adaptive));
+		if (frame->owner != layout->owner_generator && offset < first_bytes)
+			return false;
+	} else {
+		offset = (__s32)frame->ip;
+		if (layout->ip_kind == PYTHON_IP_LASTI_UNITS)
+			offset *= 2;
+	}
+	if (offset > 0x7fffffff)
+		offset = 0x7fffffff;
+	if (offset < -1)
+		offset = -1;
+	*lasti = offset;
+	return true;
 }
 
 /*
@@ -121,24 +203,9 @@ static __always_inline enum walk_step walk_step(const struct python_target *targ
 static __always_inline bool walk_lasti(const struct python_target *target, const struct walk *walk,
 				       __s32 first_bytes, __s32 *lasti)
 {
-	const struct python_layout *layout = &target->layout;
-	__s64 offset;
+	struct walk_frame frame = { .code = walk->code, .ip = walk->ip, .owner = walk->owner };
 
-	if (layout->ip_kind == PYTHON_IP_POINTER) {
-		offset = (__s64)(walk->ip - (walk->code + layout->code_adaptive));
-		if (walk->owner != layout->owner_generator && offset < first_bytes)
-			return false;
-	} else {
-		offset = (__s32)walk->ip;
-		if (layout->ip_kind == PYTHON_IP_LASTI_UNITS)
-			offset *= 2;
-	}
-	if (offset > 0x7fffffff)
-		offset = 0x7fffffff;
-	if (offset < -1)
-		offset = -1;
-	*lasti = offset;
-	return true;
+	return walk_frame_lasti(target, &frame, first_bytes, lasti);
 }
 
 #endif

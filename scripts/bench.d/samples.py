@@ -135,7 +135,12 @@ def measure(bench):
          *prose("""Kernel: time in our program per sample at 1 kHz, in µs (`cost.target_ns /
             cost.hits` of the JSON report), by depth of the stack, every frame a function of its
             own. *Caches swept*: the target goes through 32 MiB between two samples, so that its
-            stack is in no cache. The interrupt itself is not in it, see above."""), "",
+            stack is in no cache. The interrupt itself is not in it, see above. Up to 3.10 frames
+            are objects on several pages of the heap, and each page takes a read of its own; what a
+            read costs whatever is read, and what else a sample is made of, see
+            docs/decisions/0022-window-reads.md. Compare builds in pairs only
+            (`PYBPFPROF=PATH scripts/bench quick --only samples`, by turns): what else runs on the
+            machine changes these numbers by half."""), "",
          *depth_lines, "",
          *prose("""User side: CPU time of pybpfprof over %d s, from the scheduler's count, beginning
             a second after it started. *mix*: calls, objects and JSON; *deep*: 25 frames."""

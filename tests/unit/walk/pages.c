@@ -191,3 +191,52 @@ Test(pages, frames_that_are_objects_are_walked_the_same)
 	}
 	free(walk);
 }
+
+Test(pages, frames_that_are_near_are_walked_the_same)
+{
+	struct python_target target = { .layout = layout_of(10)->walk };
+	struct walk *walk = calloc(1, sizeof(*walk));
+	struct walk_frame seen;
+
+	for (unsigned int n = 0; n < 20; n++) {
+		uint64_t frame = HEAP + n * 0x200;
+
+		memory_put64(&memory, frame + target.layout.frame_back, n ? frame - 0x200 : 0);
+	}
+	for (int round = 0; round < 4; round++) {
+		unsigned int near = 0;
+
+		memory.reads = 0;
+		walk_start(walk, HEAP + 19 * 0x200);
+		for (unsigned int n = 20; n-- > 0;) {
+			/* Each round has others. */
+			memory_put64(&memory, HEAP + n * 0x200 + target.layout.frame_code,
+				     0x1000 * round + n);
+		}
+		for (unsigned int n = 20; n-- > 0;) {
+			if (walk_near(&target, walk, true, &seen)) {
+				near++;
+				walk_near_pass(&target, walk, true, &seen);
+			} else {
+				cr_assert_eq(walk_step(&target, walk), WALK_FRAME);
+				seen.code = walk->code;
+			}
+			cr_expect_eq(walk->frame, HEAP + n * 0x200);
+			cr_expect_eq(seen.code, 0x1000 * round + n);
+		}
+		cr_expect_not(walk_near(&target, walk, true, &seen), "behind the outermost");
+		/* What was near counts for what the next visit reads at once. */
+		cr_expect_eq(memory.reads, round ? 3 : 20, "round %d", round);
+		cr_expect_eq(near, round ? 17 : 0, "round %d", round);
+	}
+	free(walk);
+}
+
+Test(pages, nothing_is_near_what_was_read_alone)
+{
+	cr_assert_eq(pages_fill(pages, HEAP + 0x200, OBJECT_BYTES), 0);
+	cr_expect_not(pages_near(pages, HEAP + 0x200));
+	cr_expect_not(pages_near(pages, 0));
+	cr_expect_neq(pages_fill(pages, HEAP - 0x200, OBJECT_BYTES), 0);
+	cr_expect_not(pages_near(pages, HEAP - 0x200));
+}

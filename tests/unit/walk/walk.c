@@ -142,6 +142,75 @@ Test(walk, reads_neighbouring_frames_together)
 	free(walk);
 }
 
+Test(walk, steps_that_are_near_find_the_same)
+{
+	struct walk *walk = calloc(1, sizeof(*walk));
+	struct walk_frame seen;
+	unsigned int near = 0;
+
+	for (unsigned int n = 0; n < 60; n++)
+		frame_make(n, n, 4);
+	walk_start(walk, frame_at(59));
+	cr_expect_not(walk_near(&TARGET_3_11, walk, false, &seen), "nothing is read yet");
+	for (unsigned int n = 60; n-- > 0;) {
+		if (walk_near(&TARGET_3_11, walk, false, &seen)) {
+			near++;
+			walk_near_pass(&TARGET_3_11, walk, false, &seen);
+		} else {
+			cr_assert_eq(walk_step(&TARGET_3_11, walk), WALK_FRAME);
+			seen.code = walk->code;
+		}
+		cr_expect_eq(walk->frame, frame_at(n));
+		cr_expect_eq(seen.code, code_at(n));
+	}
+	cr_expect_gt(near, 50);
+	cr_expect_not(walk_near(&TARGET_3_11, walk, false, &seen), "behind the outermost");
+	cr_expect_eq(walk_step(&TARGET_3_11, walk), WALK_END);
+	free(walk);
+}
+
+Test(walk, what_is_not_wholly_read_is_not_near)
+{
+	struct walk *walk = calloc(1, sizeof(*walk));
+	struct walk_frame seen;
+
+	for (unsigned int n = 0; n < 10; n++)
+		frame_make(n, n, 4);
+	walk_start(walk, frame_at(9));
+	cr_assert_eq(walk_step(&TARGET_3_11, walk), WALK_FRAME);
+	for (uint64_t address = CHUNK - 0x100; address < CHUNK + 0x1000; address += 8) {
+		bool inside = address >= CHUNK && address <= frame_at(9);
+
+		walk->next = address;
+		cr_expect_eq(walk_near(&TARGET_3_11, walk, false, &seen), inside, "%lx", address);
+	}
+	walk->next = CHUNK - 8;
+	cr_assert_eq(walk_step(&TARGET_3_11, walk), WALK_UNREADABLE);
+	walk->next = frame_at(5);
+	cr_expect_not(walk_near(&TARGET_3_11, walk, false, &seen), "what was read is overwritten");
+	free(walk);
+}
+
+Test(walk, a_marker_is_never_near)
+{
+	struct python_target target = TARGET_3_11;
+	struct walk *walk = calloc(1, sizeof(*walk));
+	struct walk_frame seen;
+	uint8_t owner = 3;
+
+	target.layout.owner_sentinel = 3;
+	for (unsigned int n = 0; n < 3; n++)
+		frame_make(n, n, 4);
+	memory_put(&memory, frame_at(1) + target.layout.frame_owner, &owner, 1);
+	walk_start(walk, frame_at(2));
+	cr_assert_eq(walk_step(&target, walk), WALK_FRAME);
+	cr_expect_not(walk_near(&target, walk, false, &seen));
+	cr_expect_eq(walk_step(&target, walk), WALK_SENTINEL);
+	cr_expect(walk_near(&target, walk, false, &seen));
+	cr_expect_eq(seen.code, code_at(0));
+	free(walk);
+}
+
 Test(walk, never_reads_below_the_page_of_a_frame)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
