@@ -27,6 +27,18 @@ static __always_inline __u64 account_hit(void)
 	return bpf_ktime_get_ns();
 }
 
+/* Whoever hits an instruction that is single-stepped pays for it, a target or not. */
+static __always_inline void account_stepped(const struct memory_probe *probe)
+{
+	struct kernel_stats *counts;
+
+	if (!probe->stepped)
+		return;
+	counts = stats_get();
+	if (counts)
+		counts->stepped++;
+}
+
 static __always_inline void account_end(__u64 start_ns)
 {
 	struct kernel_stats *counts;

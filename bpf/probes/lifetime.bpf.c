@@ -310,6 +310,7 @@ static __always_inline bool lifetime_entered(struct pt_regs *ctx)
 		drop(DROP_LIFETIME_EVENTS);
 	if (!probe || !task)
 		return false;
+	account_stepped(probe);
 	target = target_memo_get(&task->target);
 	if (!target)
 		return false;

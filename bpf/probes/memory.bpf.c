@@ -491,18 +491,6 @@ static __always_inline bool memory_called(struct pt_regs *ctx, const struct memo
 	return false;
 }
 
-/* Whoever hits it pays for it, a target or not. */
-static __always_inline void memory_stepped_count(const struct memory_probe *probe)
-{
-	struct kernel_stats *counts;
-
-	if (!probe->stepped)
-		return;
-	counts = stats_get();
-	if (counts)
-		counts->stepped++;
-}
-
 /* Whether its return is awaited. */
 static __always_inline bool memory_entered(struct pt_regs *ctx)
 {
@@ -520,7 +508,7 @@ static __always_inline bool memory_entered(struct pt_regs *ctx)
 	}
 	if (!probe)
 		return false;
-	memory_stepped_count(probe);
+	account_stepped(probe);
 	target = target_memo_get(&task->target);
 	if (!target)
 		return false;
