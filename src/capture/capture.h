@@ -147,10 +147,11 @@ uint64_t capture_memory_room(const struct capture *capture);
 typedef int (*capture_object_fn)(void *arg, const struct lifetime_object_key *key,
 				 const struct lifetime_object *object);
 int capture_lifetime_objects(struct capture *capture, capture_object_fn on_object, void *arg);
-/*
- * Of PROBE_LIFETIME: forgets those that have ended before `before_ns` where more than a part of the room is
- * taken. 0 or -errno.
- */
+/* Of PROBE_LIFETIME: whether half of the room for objects is taken. */
+bool capture_lifetime_is_crowded(const struct capture *capture);
+/* As capture_lifetime_objects(); those for which on_object returns 1 are taken out of the kernel's list. */
+int capture_lifetime_take(struct capture *capture, capture_object_fn on_object, void *arg);
+/* Forgets those that have ended before `before_ns`. 0 or -errno. */
 int capture_lifetime_sweep(struct capture *capture, uint64_t before_ns);
 /* From now on instances of that type of the process are followed. `class_id` has LIFETIME_C_TYPE. */
 int capture_lifetime_class(struct capture *capture, const struct lifetime_class_key *key,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* See capture.h: what the kernel side keeps of objects and their classes. */
 #include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
 
 #include "capture/capture_private.h"
 #include "capture/map_each.h"
@@ -26,13 +28,60 @@ int capture_lifetime_objects(struct capture *capture, capture_object_fn on_objec
 	return map_each(capture->skeleton->maps.lifetime_objects, object_visit, &visit);
 }
 
+bool capture_lifetime_is_crowded(const struct capture *capture)
+{
+	const struct pybpfprof_bpf__bss *bss = capture->skeleton->bss;
+
+	return bss->lifetime_kept - bss->lifetime_swept >= capture->options.blocks_max / SWEEP_PART;
+}
+
+struct taking {
+	capture_object_fn on_object;
+	void *arg;
+	struct lifetime_object_key *keys;
+	size_t count, capacity;
+};
+
+static int object_take(void *arg, const void *key, const void *value)
+{
+	struct taking *taking = arg;
+	struct lifetime_object_key *keys = taking->keys;
+	int taken;
+
+	if (taking->count == taking->capacity) {
+		taking->capacity = taking->capacity ? 2 * taking->capacity : 4096;
+		keys = reallocarray(keys, taking->capacity, sizeof(*keys));
+		if (!keys)
+			return -ENOMEM;
+		taking->keys = keys;
+	}
+	taken = taking->on_object(taking->arg, key, value);
+	if (taken <= 0)
+		return taken;
+	keys[taking->count++] = *(const struct lifetime_object_key *)key;
+	return 0;
+}
+
+int capture_lifetime_take(struct capture *capture, capture_object_fn on_object, void *arg)
+{
+	const struct bpf_map *map = capture->skeleton->maps.lifetime_objects;
+	struct taking taking = { .on_object = on_object, .arg = arg };
+	int error = map_each(map, object_take, &taking);
+
+	for (size_t i = 0; i < taking.count; i++) {
+		if (!bpf_map_delete_elem(bpf_map__fd(map), &taking.keys[i]))
+			__atomic_fetch_add(&capture->skeleton->bss->lifetime_swept, 1,
+					   __ATOMIC_SEQ_CST);
+	}
+	free(taking.keys);
+	return error;
+}
+
 int capture_lifetime_sweep(struct capture *capture, uint64_t before_ns)
 {
 	struct pybpfprof_bpf__bss *bss = capture->skeleton->bss;
 	LIBBPF_OPTS(bpf_test_run_opts, options);
 
-	if (bss->lifetime_kept - bss->lifetime_swept < capture->options.blocks_max / SWEEP_PART)
-		return 0;
 	bss->lifetime_sweep_before_ns = before_ns;
 	return bpf_prog_test_run_opts(bpf_program__fd(capture->skeleton->progs.lifetime__sweep),
 				      &options);

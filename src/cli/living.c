@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/grow.h"
+#include "base/map64.h"
 #include "cli/living_classes.h"
 #include "cli/stacks.h"
 #include "meter/lifetimes.h"
@@ -18,11 +18,6 @@ enum {
 /* What has ended that long ago does not end again. */
 #define SWEEP_AGE_NS 1000000000ull
 
-struct ended_process {
-	uint32_t serial;
-	uint64_t ended_ns;
-};
-
 struct living {
 	const struct config *config;
 	struct capture *capture;
@@ -32,8 +27,9 @@ struct living {
 	struct stacks *stacks; /* borrowed */
 	struct living_classes *classes;
 	struct lifetime_meter *meter; /* from living_start() on */
-	struct ended_process *ended;
-	uint32_t ended_count, ended_capacity;
+	struct map64 *ended;	      /* serial of a process -> when watching its objects ended */
+	/* Of processes that ended from the one on to the other the objects are still in the kernel's list. */
+	uint64_t left_first_ns, left_last_ns;
 	uint64_t ticked_ns, end_ns;
 	uint64_t event_count;
 	int error;
@@ -74,7 +70,8 @@ struct living *living_new(const struct run_parts *parts)
 	living->stacks = parts->stacks;
 	living->classes = living_classes_new(config, parts->capture, parts->watch, profile);
 	living->allocators = allocators_new(parts, NULL);
-	if (!living->classes || !living->allocators) {
+	living->ended = map64_new();
+	if (!living->classes || !living->allocators || !living->ended) {
 		living_free(living);
 		return NULL;
 	}
@@ -89,7 +86,7 @@ void living_free(struct living *living)
 	allocators_free(living->allocators);
 	living_classes_free(living->classes);
 	lifetime_meter_free(living->meter);
-	free(living->ended);
+	map64_free(living->ended);
 	free(living);
 }
 
@@ -168,15 +165,18 @@ static void life_end(struct living *living, const struct record_lifetime *record
 
 static int on_end(struct living *living, const struct record_header *header)
 {
+	uint64_t *ended_ns;
+
 	if (!header->serial)
 		return 0;
 	living_classes_ended(living->classes, header);
-	if (GROW(living->ended, living->ended_capacity, living->ended_count))
+	ended_ns = map64_slot(living->ended, header->serial, NULL);
+	if (!ended_ns)
 		return -ENOMEM;
-	living->ended[living->ended_count++] = (struct ended_process){
-		.serial = header->serial,
-		.ended_ns = header->time_ns,
-	};
+	*ended_ns = header->time_ns;
+	if (!living->left_first_ns)
+		living->left_first_ns = header->time_ns;
+	living->left_last_ns = header->time_ns;
 	return 0;
 }
 
@@ -226,20 +226,6 @@ int living_found(struct living *living)
 	return living_classes_begin(living->classes);
 }
 
-int living_tick(struct living *living, uint64_t now_ns)
-{
-	int error;
-
-	if (now_ns - living->ticked_ns < TICK_NS)
-		return 0;
-	living->ticked_ns = now_ns;
-	allocators_tick(living->allocators, now_ns);
-	error = living_classes_begin(living->classes);
-	if (!error)
-		error = capture_lifetime_sweep(living->capture, now_ns - SWEEP_AGE_NS);
-	return error;
-}
-
 void living_end(struct living *living)
 {
 	living_classes_end(living->classes);
@@ -249,11 +235,9 @@ void living_end(struct living *living)
 /* When watching an object's process ended. */
 static uint64_t until_ns(const struct living *living, uint32_t serial)
 {
-	for (uint32_t i = 0; i < living->ended_count; i++) {
-		if (living->ended[i].serial == serial)
-			return living->ended[i].ended_ns;
-	}
-	return living->end_ns;
+	uint64_t ended_ns;
+
+	return map64_get(living->ended, serial, &ended_ns) ? ended_ns : living->end_ns;
 }
 
 static int on_object(void *arg, const struct lifetime_object_key *key,
@@ -286,6 +270,54 @@ static int on_object(void *arg, const struct lifetime_object_key *key,
 	end.died_ns = until_ns(living, key->serial);
 	lifetime_meter_alive(living->meter, &end);
 	return living->error;
+}
+
+/* ---- room ---- */
+
+struct leaving {
+	struct living *living;
+	uint64_t before_ns;
+};
+
+/* What a process that ended before had alive then: it is in the profile as well now as at the end. */
+static int on_left(void *arg, const struct lifetime_object_key *key,
+		   const struct lifetime_object *object)
+{
+	const struct leaving *leaving = arg;
+	uint64_t ended_ns;
+	int error;
+
+	if (!map64_get(leaving->living->ended, key->serial, &ended_ns) ||
+	    ended_ns >= leaving->before_ns)
+		return 0;
+	error = on_object(leaving->living, key, object);
+	return error ? error : 1;
+}
+
+/* In the kernel's list, by what is over since before `before_ns`: objects, and whole processes. */
+static int room_make(struct living *living, uint64_t before_ns)
+{
+	struct leaving leaving = { living, before_ns };
+	int error = capture_lifetime_sweep(living->capture, before_ns);
+
+	if (error || !living->left_first_ns || living->left_first_ns >= before_ns)
+		return error;
+	living->left_first_ns = living->left_last_ns >= before_ns ? before_ns : 0;
+	return capture_lifetime_take(living->capture, on_left, &leaving);
+}
+
+int living_tick(struct living *living, uint64_t now_ns)
+{
+	int error;
+
+	if (now_ns - living->ticked_ns < TICK_NS)
+		return 0;
+	living->ticked_ns = now_ns;
+	allocators_tick(living->allocators, now_ns);
+	error = living_classes_begin(living->classes);
+	if (!error && capture_lifetime_is_crowded(living->capture))
+		error = room_make(living, now_ns - SWEEP_AGE_NS);
+	return error;
 }
 
 int living_finish(struct living *living, uint64_t end_ns)

@@ -255,6 +255,18 @@ static bool class_read(struct living_process *process, const struct record_class
 	       !strncmp(last_part(facts->name), record->name, sizeof(record->name) - 1);
 }
 
+/* A fork that has ended already had the class, most likely, from the process it is a copy of. */
+static bool class_read_of_family(struct living_classes *classes, struct living_process *process,
+				 const struct record_class *record, struct class_facts *facts)
+{
+	while (!class_read(process, record, facts)) {
+		if (!process->parent)
+			return false;
+		process = &classes->processes[process->parent - 1];
+	}
+	return true;
+}
+
 static bool class_counted(const struct living_classes *classes, const struct record_class *record,
 			  struct living_class *out)
 {
@@ -299,7 +311,7 @@ int living_classes_met(struct living_classes *classes, const struct record_class
 	class.process = process - classes->processes;
 	if (!class_inherit(classes, process, record, &class)) {
 		process_look_at(classes, process);
-		if (class_read(process, record, &facts)) {
+		if (class_read_of_family(classes, process, record, &facts)) {
 			class.extra_bytes = facts.extra_bytes;
 			class.row = living_row_of(classes, facts.module, facts.name, true,
 						  process->makes_seen);
