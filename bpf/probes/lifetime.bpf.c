@@ -11,6 +11,7 @@
 #include "core/collecting.h"
 #include "core/lifetime_classes.h"
 #include "core/place.h"
+#include "core/registers.h"
 #include "core/session.h"
 #include "core/target.h"
 
@@ -244,43 +245,13 @@ static __always_inline bool lifetime_begin(struct pt_regs *ctx, struct lifetime_
 	return true;
 }
 
-/* The barriers keep each load of the context one of a fixed offset. */
-#define REGISTER_CASE(number, name)                                                                \
-	case number:                                                                               \
-		value = ctx->name;                                                                 \
-		barrier_var(value);                                                                \
-		return value
-static __always_inline __u64 lifetime_register(struct pt_regs *ctx, __u8 number)
-{
-	__u64 value;
-
-	switch (number) {
-		REGISTER_CASE(0, ax);
-		REGISTER_CASE(1, cx);
-		REGISTER_CASE(2, dx);
-		REGISTER_CASE(3, bx);
-		REGISTER_CASE(5, bp);
-		REGISTER_CASE(6, si);
-		REGISTER_CASE(7, di);
-		REGISTER_CASE(8, r8);
-		REGISTER_CASE(9, r9);
-		REGISTER_CASE(10, r10);
-		REGISTER_CASE(11, r11);
-		REGISTER_CASE(12, r12);
-		REGISTER_CASE(13, r13);
-		REGISTER_CASE(14, r14);
-		REGISTER_CASE(15, r15);
-	}
-	return 0;
-}
-
 /* An object has just been given its type; how many items it has is not written into it yet. */
 static __always_inline void lifetime_born(struct pt_regs *ctx, const struct memory_probe *probe,
 					  struct lifetime_task *task, __u64 bias,
 					  const struct python_target *target)
 {
-	__u64 address = lifetime_register(ctx, probe->object_register) + probe->object_offset;
-	__u64 type = lifetime_register(ctx, probe->type_register), items = 0;
+	__u64 address = register_get(ctx, probe->object_register) + probe->object_offset;
+	__u64 type = register_get(ctx, probe->type_register), items = 0;
 	const struct lifetime_class_value *class =
 		lifetime_class_memo(task->classes, type, probe, bias, target->serial);
 
@@ -288,7 +259,7 @@ static __always_inline void lifetime_born(struct pt_regs *ctx, const struct memo
 	    (class->class_id & LIFETIME_C_TYPE && !lifetime_followed(address)))
 		return;
 	if (class->item_bytes)
-		items = lifetime_register(ctx, probe->items_register);
+		items = register_get(ctx, probe->items_register);
 	if (items > ITEMS_MAX)
 		items = 0;
 	lifetime_made(address, class, class->bytes + items * class->item_bytes, task,
