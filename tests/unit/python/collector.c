@@ -190,7 +190,7 @@ static void counters_read(const struct every_python *python, struct python_cache
 	char printed[512], reason[256];
 	size_t count = 0;
 
-	every_python_start(&run, python, "collections.py", NULL, NULL);
+	every_python_start(&run, python, "gc_counts.py", NULL, NULL);
 	cr_assert_not_null(fgets(printed, sizeof(printed), run.output), "%s", python->name);
 	python_inspect(cache, run.pid, process);
 	if (process->verdict == PYTHON_KNOWN) {
