@@ -46,7 +46,7 @@ class OptionsTest(calls.CallsTest):
     def test_command_line(self):
         table = [
             ["--mode", "time", "--probes", "nonsense", "-p", "1"],
-            ["--mode", "time,cpu", "-p", "1"],
+            ["--mode", "time,nonsense", "-p", "1"],
             ["--mode", "time", "-r", "99", "-p", "1"],
             ["--mode", "time", "--max-overhead", "much", "-p", "1"],
             ["--mode", "time", "--sort", "colour", "-p", "1"],
