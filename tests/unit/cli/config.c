@@ -271,7 +271,7 @@ static const struct {
 	{ "-a --mode memory --show mapped", "profile all mode=memory show=mapped!" },
 	{ "-a --mode memory --show arenas", "profile all mode=memory show=arenas!" },
 	{ "-a --mode memory --max-blocks 20M", "profile all mode=memory max_blocks=20000000" },
-	{ "-a --mode lifetime --max-blocks 1M", "profile all mode=lifetime max_blocks=1000000" },
+	{ "-a --mode lifetime --max-blocks 1M", "profile all mode=lifetime view=0 max_blocks=1000000" },
 	{ "-a --mode memory --by line", "profile all mode=memory" },
 	{ "-a --mode memory --by function", "profile all mode=memory by=0" },
 	{ "-a --mode memory --by process -t", "profile all mode=memory by=5 threads" },
