@@ -19,7 +19,10 @@ class LifetimeEndedTest(lifetime.LifetimeTest):
         self.assertEqual(found.report["lost"]["total"], 0, found.report["lost"])
         for name, made, kept in (("Parents", 3000, 2000),
                                  ("Childs", 1500 * PROCESSES, 1000 * PROCESSES)):
-            row = found.row(name)
-            self.assertEqual((row["created"], row["destroyed"], row["live"]),
-                             (made, made - kept, kept), name)
-            self.assertEqual(sum(site["live"] for site in row["sites"]), kept, name)
+            # Of a child that has ended before its class was read, only the class's name is known.
+            rows = found.rows(name)
+            self.assertLessEqual({row["module"] for row in rows}, {"__main__", None})
+            self.assertEqual([sum(row[key] for row in rows)
+                              for key in ("created", "destroyed", "live")],
+                             [made, made - kept, kept], name)
+            self.assertEqual(sum(site["live"] for row in rows for site in row["sites"]), kept, name)
