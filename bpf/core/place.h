@@ -13,8 +13,7 @@
 #include "core/memory.h"
 
 enum {
-	PLACE_SLOTS = 32,	 /* a power of two */
-	PLACE_STATE_BYTES = 200, /* of a PyThreadState, see thread_state_read() */
+	PLACE_SLOTS = 32, /* a power of two */
 };
 
 /* A place the thread was at lately. */
@@ -52,7 +51,7 @@ static __noinline __u64 place_innermost(const struct python_target *target, stru
 {
 	const struct python_layout *layout = &target->layout;
 	__u64 fsbase = task_fsbase(), frame;
-	char state[PLACE_STATE_BYTES];
+	char state[THREAD_STATE_READ_BYTES];
 
 	if (memo->fsbase != fsbase) {
 		memo->state = thread_state_chain(target, fsbase);

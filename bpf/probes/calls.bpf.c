@@ -242,7 +242,7 @@ __noinline int call_learn(const struct python_target *target, struct call_scratc
 	memo = &thread->memo[call_memo_slot(key)];
 	memo->key = 0;
 	call_frame_read(target, scratch, frame, &memo->code_id, &memo->kind);
-	if (site->ip_register != CALL_NO_REGISTER && call_is_skipped(site, key))
+	if (site->ip_register != ABI_NO_REGISTER && call_is_skipped(site, key))
 		memo->kind = CALL_MEMO_NOTHING;
 	/* Known by its code alone, a function that can be resumed is asked each time. */
 	if (key == scratch->stack.walk.code &&
@@ -314,7 +314,7 @@ static __always_inline __u32 call_leave_kind(struct pt_regs *ctx, const struct c
 {
 	__u64 exception = 0;
 
-	if (site->result_register != CALL_NO_REGISTER)
+	if (site->result_register != ABI_NO_REGISTER)
 		return register_get(ctx, site->result_register) ? site->kind : CALL_UNWIND;
 	if (site->check_exception && thread->exception_address &&
 	    !read_user(&exception, 8, thread->exception_address) && exception)
@@ -324,7 +324,7 @@ static __always_inline __u32 call_leave_kind(struct pt_regs *ctx, const struct c
 
 static __always_inline bool call_is_throw(struct pt_regs *ctx, const struct call_site *site)
 {
-	return site->throw_register != CALL_NO_REGISTER &&
+	return site->throw_register != ABI_NO_REGISTER &&
 	       (__u32)register_get(ctx, site->throw_register);
 }
 
@@ -358,7 +358,7 @@ static __always_inline bool call_slow(struct pt_regs *ctx, struct call_thread *t
 		thread->exception_address =
 			scratch->stack.thread.address + target->layout.tstate_exception;
 	frame = entering ? current : 0;
-	if (site->frame_register != CALL_NO_REGISTER)
+	if (site->frame_register != ABI_NO_REGISTER)
 		frame = register_get(ctx, site->frame_register);
 	call_flush(thread);
 	if (thread->generation != generation)
@@ -428,19 +428,19 @@ int calls__enter(struct pt_regs *ctx)
 	call_busy(thread, 1);
 	thread->hits++;
 	now_ns = call_time(thread, &off_ns);
-	if (site->kind == CALL_THROW && site->throw_register != CALL_NO_REGISTER &&
+	if (site->kind == CALL_THROW && site->throw_register != ABI_NO_REGISTER &&
 	    !call_is_throw(ctx, site))
 		goto out;
 	proven = *(volatile __u8 *)&site->proven;
 	if (!proven || thread->generation != *(volatile __u32 *)&calls_generation) {
-		if (!proven && site->ip_register != CALL_NO_REGISTER &&
+		if (!proven && site->ip_register != ABI_NO_REGISTER &&
 		    call_is_skipped(site, register_get(ctx, site->ip_register)))
 			goto out;
 		if (!call_slow(ctx, thread, site, proven, site_index, now_ns, off_ns))
 			goto out;
 	}
 	frame = register_get(ctx, site->frame_register);
-	if (site->ip_register != CALL_NO_REGISTER)
+	if (site->ip_register != ABI_NO_REGISTER)
 		ip = register_get(ctx, site->ip_register);
 	code_id = call_code(thread, site, frame, ip, &kind);
 	if (kind == CALL_MEMO_NOTHING)
@@ -480,7 +480,7 @@ int calls__leave(struct pt_regs *ctx)
 		if (!call_slow(ctx, thread, site, proven, site_index, now_ns, off_ns))
 			goto out;
 	}
-	if (site->frame_register != CALL_NO_REGISTER)
+	if (site->frame_register != ABI_NO_REGISTER)
 		frame = register_get(ctx, site->frame_register);
 	kind = call_leave_kind(ctx, site, thread);
 	call_off_cpu_append(thread, now_ns, off_ns);

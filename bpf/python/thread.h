@@ -12,6 +12,7 @@
 enum {
 	THREAD_LIST_MAX = 128, /* threads looked at where only the list leads to the state */
 	THREAD_STATE_BYTES = 256,
+	THREAD_STATE_READ_BYTES = 200, /* of them: every field looked at ends before */
 	THREAD_STATE_SPAN = 4096,      /* a PyThreadState is no larger */
 	THREAD_STACK_SPAN = 256 << 20, /* from one evaluation to the next */
 	THREAD_REGISTERS = 15,	       /* all but the stack pointer */
@@ -48,7 +49,7 @@ static __always_inline bool thread_state_read(const struct python_target *target
 					      struct thread_state *state, __u64 address,
 					      __u64 fsbase)
 {
-	if (read_user(state->bytes, 200, address))
+	if (read_user(state->bytes, THREAD_STATE_READ_BYTES, address))
 		return false;
 	return thread_field(state, target->layout.tstate_thread_id) == fsbase;
 }
@@ -83,7 +84,7 @@ static __always_inline __u64 thread_state_search(const struct python_target *tar
 	if (read_user(&address, 8, address + target->layout.interp_threads_head))
 		return 0;
 	for (__u32 i = 0; i < THREAD_LIST_MAX && address; i++) {
-		if (read_user(state->bytes, 200, address))
+		if (read_user(state->bytes, THREAD_STATE_READ_BYTES, address))
 			return 0;
 		if (thread_field(state, target->layout.tstate_thread_id) == fsbase &&
 		    thread_field(state, target->layout.tstate_frame))

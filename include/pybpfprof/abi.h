@@ -350,7 +350,7 @@ ABI_ASSERT_SIZE(struct record_call_stack, 24 + 8 + 16 * ABI_STACK_FRAMES);
  * Value of the `call_sites` map, by the number a probe carries as its cookie. Registers are numbered
  * as x86-64 encodes them (rax 0, rcx 1, rdx 2, rbx 3, rsp 4, rbp 5, rsi 6, rdi 7, r8 8, ...).
  */
-#define CALL_NO_REGISTER 0xff
+#define ABI_NO_REGISTER 0xff
 
 struct call_site {
 	__u8 kind;	      /* enum call_event_kind */
@@ -431,7 +431,7 @@ enum memory_call {
 	LIFETIME_TYPE_END, /* (type) */
 };
 
-enum { ABI_MEMORY_PROBES = 1024, LIFETIME_NO_REGISTER = 0xff };
+enum { ABI_MEMORY_PROBES = 1024 };
 
 /* Value of the `memory_probes` map, by the number a probe carries as its cookie. */
 struct memory_probe {
@@ -440,7 +440,7 @@ struct memory_probe {
 	/*
 	 * Of LIFETIME_BIRTH: general registers, numbered as instructions do, with the object (or what
 	 * lies so many bytes before it), its type, and how many items were asked for
-	 * (LIFETIME_NO_REGISTER: none ever are).
+	 * (ABI_NO_REGISTER: none ever are).
 	 */
 	__u8 object_register;
 	__u8 object_offset;

@@ -223,9 +223,9 @@ static int plan_make(struct call_plan *plan)
 			.site = {
 				.kind = i ? CALL_RETURN : CALL_ENTER,
 				.frame_register = REGISTER_RDI,
-				.ip_register = i ? CALL_NO_REGISTER : REGISTER_RSI,
-				.result_register = CALL_NO_REGISTER,
-				.throw_register = CALL_NO_REGISTER,
+				.ip_register = i ? ABI_NO_REGISTER : REGISTER_RSI,
+				.result_register = ABI_NO_REGISTER,
+				.throw_register = ABI_NO_REGISTER,
 				.proven = 1,
 			},
 		};

@@ -462,7 +462,7 @@ static int on_calls(struct calling *calling, const struct record_calls *record)
 
 static bool throws(const struct record_call_proof *hit, const struct call_site *site)
 {
-	return site->throw_register != CALL_NO_REGISTER &&
+	return site->throw_register != ABI_NO_REGISTER &&
 	       (uint32_t)hit->registers[site->throw_register & 15];
 }
 
@@ -471,7 +471,7 @@ static enum call_event_kind proof_kind(const struct record_call_proof *hit,
 {
 	if (hit->kind == CALL_RESUME && throws(hit, site))
 		return CALL_THROW;
-	if (site->result_register != CALL_NO_REGISTER)
+	if (site->result_register != ABI_NO_REGISTER)
 		return hit->registers[site->result_register & 15] ? site->kind : CALL_UNWIND;
 	return hit->kind;
 }

@@ -48,7 +48,7 @@ uint8_t dispatch_register(ZydisRegister reg)
 	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 
 	if (whole < ZYDIS_REGISTER_RAX || whole > ZYDIS_REGISTER_R15)
-		return CALL_NO_REGISTER;
+		return ABI_NO_REGISTER;
 	return (uint8_t)(whole - ZYDIS_REGISTER_RAX);
 }
 

@@ -95,10 +95,10 @@ static int executor_watch(struct dispatch_loop *loop, uint32_t executor)
 {
 	const struct call_site site = {
 		.kind = CALL_LEAVE,
-		.frame_register = CALL_NO_REGISTER,
-		.ip_register = CALL_NO_REGISTER,
-		.result_register = CALL_NO_REGISTER,
-		.throw_register = CALL_NO_REGISTER,
+		.frame_register = ABI_NO_REGISTER,
+		.ip_register = ABI_NO_REGISTER,
+		.result_register = ABI_NO_REGISTER,
+		.throw_register = ABI_NO_REGISTER,
 	};
 	struct call_plan *plan = loop->plan;
 	int err = dispatch_site_add(loop, executor, "ENTER_EXECUTOR", &site);

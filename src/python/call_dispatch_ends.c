@@ -132,18 +132,18 @@ static bool is_entry_test(struct dispatch_loop *loop, uint32_t node, uint8_t *fr
 	    operands[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE || operands[1].imm.value.u != 0)
 		return false;
 	*frame = dispatch_register(operands[0].mem.base);
-	return *frame != CALL_NO_REGISTER;
+	return *frame != ABI_NO_REGISTER;
 }
 
 /*
  * The jump that a test is for; GRAPH_NONE when it is not one that is emulated. *frame becomes
- * CALL_NO_REGISTER where the frame is not in it any more.
+ * ABI_NO_REGISTER where the frame is not in it any more.
  */
 static uint32_t jump_after(const struct graph *graph, uint32_t node, uint8_t *frame)
 {
 	while (node != GRAPH_NONE && graph_node(graph, node)->branch == GRAPH_NONE) {
-		if (*frame != CALL_NO_REGISTER && graph_node(graph, node)->writes >> *frame & 1)
-			*frame = CALL_NO_REGISTER;
+		if (*frame != ABI_NO_REGISTER && graph_node(graph, node)->writes >> *frame & 1)
+			*frame = ABI_NO_REGISTER;
 		node = graph_node(graph, node)->next;
 	}
 	return node != GRAPH_NONE && graph_node(graph, node)->flags & GRAPH_EMULATED ? node :
@@ -177,9 +177,9 @@ int dispatch_ends_find(struct dispatch_loop *loop)
 	const bool calls = loop->process->target.layout.minor >= MINOR_CALLS;
 	struct call_site site = {
 		.kind = CALL_UNWIND,
-		.ip_register = CALL_NO_REGISTER,
-		.result_register = CALL_NO_REGISTER,
-		.throw_register = CALL_NO_REGISTER,
+		.ip_register = ABI_NO_REGISTER,
+		.result_register = ABI_NO_REGISTER,
+		.throw_register = ABI_NO_REGISTER,
 	};
 	struct graph_set cut = { 0 }, seen = { 0 };
 	int err = -ENOMEM;

@@ -121,14 +121,14 @@ static uint8_t register_kept(struct search *search, uint32_t node, uint8_t reg)
 {
 	const struct graph *graph = search->loop->graph;
 
-	if (reg == CALL_NO_REGISTER)
-		return CALL_NO_REGISTER;
+	if (reg == ABI_NO_REGISTER)
+		return ABI_NO_REGISTER;
 	graph_set_clear(&search->seen);
 	graph_reach_back(graph, node, NULL, &search->seen);
 	graph_set_remove(&search->seen, node);
 	for (uint32_t i = 0; i < graph_count(graph); i++) {
 		if (graph_set_has(&search->seen, i) && graph_node(graph, i)->writes >> reg & 1)
-			return CALL_NO_REGISTER;
+			return ABI_NO_REGISTER;
 	}
 	return reg;
 }
@@ -145,7 +145,7 @@ static uint8_t unlinked_register(struct dispatch_loop *loop, uint32_t node)
 	    operands[0].mem.disp.value != loop->process->target.layout.frame_back ||
 	    operands[0].mem.index != ZYDIS_REGISTER_NONE ||
 	    operands[0].mem.base == ZYDIS_REGISTER_RSP)
-		return CALL_NO_REGISTER;
+		return ABI_NO_REGISTER;
 	return dispatch_register(operands[0].mem.base);
 }
 
@@ -153,24 +153,24 @@ static uint8_t unlinked_register(struct dispatch_loop *loop, uint32_t node)
 static uint8_t register_unlinked(struct search *search, uint32_t node)
 {
 	const struct graph *graph = search->loop->graph;
-	uint8_t reg = CALL_NO_REGISTER;
+	uint8_t reg = ABI_NO_REGISTER;
 
 	for (uint32_t i = search->handler; i != node; i = graph_node(graph, i)->next) {
 		uint8_t unlinked;
 
 		if (graph_node(graph, i)->next == GRAPH_NONE ||
 		    graph_node(graph, i)->branch != GRAPH_NONE)
-			return CALL_NO_REGISTER;
-		if (reg != CALL_NO_REGISTER && graph_node(graph, i)->writes >> reg & 1)
-			reg = CALL_NO_REGISTER;
+			return ABI_NO_REGISTER;
+		if (reg != ABI_NO_REGISTER && graph_node(graph, i)->writes >> reg & 1)
+			reg = ABI_NO_REGISTER;
 		unlinked = unlinked_register(search->loop, i);
-		if (unlinked != CALL_NO_REGISTER)
+		if (unlinked != ABI_NO_REGISTER)
 			reg = unlinked;
 	}
 	return reg;
 }
 
-/* The register that is known to hold the frame at a node; CALL_NO_REGISTER. */
+/* The register that is known to hold the frame at a node; ABI_NO_REGISTER. */
 static uint8_t frame_register(struct search *search, uint32_t node)
 {
 	const struct graph_node *at = graph_node(search->loop->graph, node);
@@ -179,7 +179,7 @@ static uint8_t frame_register(struct search *search, uint32_t node)
 	if (at->flags & GRAPH_CALL && search->loop->clear && at->callee == search->loop->clear)
 		return DISPATCH_SECOND_ARGUMENT;
 	kept = register_kept(search, node, search->loop->frame_register);
-	return kept == CALL_NO_REGISTER && search->kind == OPCODE_YIELD ?
+	return kept == ABI_NO_REGISTER && search->kind == OPCODE_YIELD ?
 		       register_unlinked(search, node) :
 		       kept;
 }
@@ -202,8 +202,8 @@ static uint32_t node_choose(struct search *search)
 		look_behind(search, node, &once, &committed);
 		if (once && search->kind == OPCODE_RESUME)
 			return node;
-		if (!once || (search->loop->frame_register != CALL_NO_REGISTER &&
-			      frame_register(search, node) == CALL_NO_REGISTER))
+		if (!once || (search->loop->frame_register != ABI_NO_REGISTER &&
+			      frame_register(search, node) == ABI_NO_REGISTER))
 			continue;
 		if (committed)
 			return node;
@@ -251,7 +251,7 @@ static bool is_ip_store(struct dispatch_loop *loop, uint32_t node, uint8_t *fram
 		return false;
 	*frame = dispatch_register(operands[0].mem.base);
 	*ip = dispatch_register(operands[1].reg.value);
-	return *frame != CALL_NO_REGISTER && *ip != CALL_NO_REGISTER;
+	return *frame != ABI_NO_REGISTER && *ip != ABI_NO_REGISTER;
 }
 
 static uint8_t most_frequent(const uint16_t *counts)
@@ -262,7 +262,7 @@ static uint8_t most_frequent(const uint16_t *counts)
 		if (counts[i] > counts[most])
 			most = (uint8_t)i;
 	}
-	return counts[most] > OPCODE_NUMBERS / 4 ? most : CALL_NO_REGISTER;
+	return counts[most] > OPCODE_NUMBERS / 4 ? most : ABI_NO_REGISTER;
 }
 
 void dispatch_registers_find(struct dispatch_loop *loop)
@@ -296,10 +296,10 @@ static int handler_find(struct search *search, const struct opcode *opcode,
 	struct dispatch_loop *loop = search->loop;
 	struct call_site site = {
 		.kind = (uint8_t)kind,
-		.frame_register = CALL_NO_REGISTER,
-		.ip_register = CALL_NO_REGISTER,
-		.result_register = CALL_NO_REGISTER,
-		.throw_register = CALL_NO_REGISTER,
+		.frame_register = ABI_NO_REGISTER,
+		.ip_register = ABI_NO_REGISTER,
+		.result_register = ABI_NO_REGISTER,
+		.throw_register = ABI_NO_REGISTER,
 		.opcode = (uint8_t)opcode->number,
 	};
 	uint32_t node;

@@ -19,7 +19,7 @@ struct dispatch_loop {
 	struct dispatch_table table;
 	uint64_t function; /* _PyEval_EvalFrameDefault, in the file */
 	struct graph *graph;
-	/* What every handler finds the frame and the next instruction in; CALL_NO_REGISTER. */
+	/* What every handler finds the frame and the next instruction in; ABI_NO_REGISTER. */
 	uint8_t frame_register, ip_register;
 
 	struct graph_set raised; /* reached once an exception is raised */
@@ -70,7 +70,7 @@ uint32_t dispatch_handler(const struct dispatch_loop *loop, enum opcode_kind kin
 /* What a function's second argument is in. */
 enum { DISPATCH_SECOND_ARGUMENT = ZYDIS_REGISTER_RSI - ZYDIS_REGISTER_RAX };
 
-/* The number of a general register as instructions encode it; CALL_NO_REGISTER for any other. */
+/* The number of a general register as instructions encode it; ABI_NO_REGISTER for any other. */
 uint8_t dispatch_register(ZydisRegister reg);
 
 #endif

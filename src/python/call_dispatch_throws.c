@@ -27,7 +27,7 @@ struct held {
 
 static uint16_t bit_of(uint8_t reg)
 {
-	return reg == CALL_NO_REGISTER ? 0 : (uint16_t)(1u << reg);
+	return reg == ABI_NO_REGISTER ? 0 : (uint16_t)(1u << reg);
 }
 
 static uint16_t operand_bit(const ZydisDecodedOperand *operand)
@@ -250,7 +250,7 @@ static uint8_t register_choose(uint16_t frames)
 		if (frames & bit_of(order[i]))
 			return order[i];
 	}
-	return CALL_NO_REGISTER;
+	return ABI_NO_REGISTER;
 }
 
 /* 1: there is a test that has no place. */
@@ -258,9 +258,9 @@ static int places_add(struct walk *walk)
 {
 	struct call_site site = {
 		.kind = CALL_THROW,
-		.ip_register = CALL_NO_REGISTER,
-		.result_register = CALL_NO_REGISTER,
-		.throw_register = CALL_NO_REGISTER,
+		.ip_register = ABI_NO_REGISTER,
+		.result_register = ABI_NO_REGISTER,
+		.throw_register = ABI_NO_REGISTER,
 	};
 	int err = walk->test_count ? 0 : 1;
 
@@ -290,8 +290,8 @@ static int entry_add(struct dispatch_loop *loop)
 	const struct call_site site = {
 		.kind = CALL_THROW,
 		.frame_register = ZYDIS_REGISTER_RSI - ZYDIS_REGISTER_RAX,
-		.ip_register = CALL_NO_REGISTER,
-		.result_register = CALL_NO_REGISTER,
+		.ip_register = ABI_NO_REGISTER,
+		.result_register = ABI_NO_REGISTER,
 		.throw_register = ZYDIS_REGISTER_RDX - ZYDIS_REGISTER_RAX,
 		.before_link = 1,
 	};

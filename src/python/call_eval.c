@@ -129,10 +129,10 @@ static int site_add(struct eval *eval, uint32_t node, const struct call_site *si
 static int sites_add(struct eval *eval)
 {
 	const struct call_site none = {
-		.frame_register = CALL_NO_REGISTER,
-		.ip_register = CALL_NO_REGISTER,
-		.result_register = CALL_NO_REGISTER,
-		.throw_register = CALL_NO_REGISTER,
+		.frame_register = ABI_NO_REGISTER,
+		.ip_register = ABI_NO_REGISTER,
+		.result_register = ABI_NO_REGISTER,
+		.throw_register = ABI_NO_REGISTER,
 	};
 	int err = 0;
 

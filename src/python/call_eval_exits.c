@@ -45,7 +45,7 @@ static int exit_keep(struct eval *eval, uint32_t store, uint8_t frame, uint16_t 
 		return -E2BIG;
 	exit->node = store;
 	exit->site = eval_emulated_behind(eval, store, &kept);
-	exit->frame = kept >> frame & 1 ? frame : CALL_NO_REGISTER;
+	exit->frame = kept >> frame & 1 ? frame : ABI_NO_REGISTER;
 	eval->exit_count++;
 	return 0;
 }
@@ -329,7 +329,7 @@ static void leaves_find(struct eval *eval, struct parts *parts)
 	bool lost = false;
 
 	for (size_t i = 0; i < eval->exit_count; i++)
-		lost |= eval->exits[i].frame == CALL_NO_REGISTER;
+		lost |= eval->exits[i].frame == ABI_NO_REGISTER;
 	if (!lost)
 		return;
 	if (leaves_collect(eval, parts)) {

@@ -35,22 +35,22 @@ bool eval_instruction_at(struct eval *eval, uint32_t node, struct eval_instructi
 	return graph_decode(eval->graph, node, &out->head, out->operands);
 }
 
-/* The number of a 64-bit general register; CALL_NO_REGISTER for any other. */
+/* The number of a 64-bit general register; ABI_NO_REGISTER for any other. */
 static uint8_t register_number(ZydisRegister reg)
 {
 	if (reg < ZYDIS_REGISTER_RAX || reg > ZYDIS_REGISTER_R15)
-		return CALL_NO_REGISTER;
+		return ABI_NO_REGISTER;
 	return (uint8_t)(reg - ZYDIS_REGISTER_RAX);
 }
 
 uint8_t eval_register_of(const ZydisDecodedOperand *operand)
 {
 	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER)
-		return CALL_NO_REGISTER;
+		return ABI_NO_REGISTER;
 	return register_number(operand->reg.value);
 }
 
-/* The register of offset(%register), 8 bytes wide; CALL_NO_REGISTER for anything else. */
+/* The register of offset(%register), 8 bytes wide; ABI_NO_REGISTER for anything else. */
 static uint8_t base_of(const ZydisDecodedOperand *operand, uint16_t offset)
 {
 	const ZydisDecodedOperandMem *memory = &operand->mem;
@@ -59,7 +59,7 @@ static uint8_t base_of(const ZydisDecodedOperand *operand, uint16_t offset)
 	    memory->index != ZYDIS_REGISTER_NONE || memory->base == ZYDIS_REGISTER_RSP ||
 	    (memory->segment != ZYDIS_REGISTER_DS && memory->segment != ZYDIS_REGISTER_SS) ||
 	    memory->disp.value != offset)
-		return CALL_NO_REGISTER;
+		return ABI_NO_REGISTER;
 	return register_number(memory->base);
 }
 
@@ -70,7 +70,7 @@ bool eval_is_store(const struct eval_instruction *instruction, uint16_t offset, 
 		return false;
 	*base = base_of(&instruction->operands[0], offset);
 	*stored = eval_register_of(&instruction->operands[1]);
-	return *base != CALL_NO_REGISTER && *stored != CALL_NO_REGISTER;
+	return *base != ABI_NO_REGISTER && *stored != ABI_NO_REGISTER;
 }
 
 bool eval_is_load(const struct eval_instruction *instruction, uint16_t offset, uint8_t *loaded,
@@ -80,7 +80,7 @@ bool eval_is_load(const struct eval_instruction *instruction, uint16_t offset, u
 		return false;
 	*loaded = eval_register_of(&instruction->operands[0]);
 	*base = base_of(&instruction->operands[1], offset);
-	return *base != CALL_NO_REGISTER && *loaded != CALL_NO_REGISTER;
+	return *base != ABI_NO_REGISTER && *loaded != ABI_NO_REGISTER;
 }
 
 const struct graph_node *eval_node(const struct eval *eval, uint32_t node)

@@ -24,7 +24,7 @@ enum {
 struct eval_link {
 	uint32_t node;
 	uint32_t site;	/* GRAPH_NONE: none */
-	uint8_t frame;	/* register that still holds the frame there; CALL_NO_REGISTER */
+	uint8_t frame;	/* register that still holds the frame there; ABI_NO_REGISTER */
 	uint8_t thrown; /* likewise, of the argument that tells of an exception thrown in */
 };
 
@@ -79,7 +79,7 @@ struct eval_instruction {
 bool eval_instruction_at(struct eval *eval, uint32_t node, struct eval_instruction *out);
 const struct graph_node *eval_node(const struct eval *eval, uint32_t node);
 
-/* The number of a 64-bit general register; CALL_NO_REGISTER for any other operand. */
+/* The number of a 64-bit general register; ABI_NO_REGISTER for any other operand. */
 uint8_t eval_register_of(const ZydisDecodedOperand *operand);
 
 /* mov %stored,offset(%base) and mov offset(%base),%loaded: both registers, or false. */

@@ -30,8 +30,8 @@ static int link_add(struct eval *eval, const struct way_in *way, uint8_t frame)
 		return -E2BIG;
 	link->node = way->node;
 	link->site = eval_emulated_behind(eval, way->node, &kept);
-	link->frame = kept >> frame & 1 ? frame : CALL_NO_REGISTER;
-	link->thrown = CALL_NO_REGISTER;
+	link->frame = kept >> frame & 1 ? frame : ABI_NO_REGISTER;
+	link->thrown = ABI_NO_REGISTER;
 	for (unsigned int i = 0; i < ABI_REGISTERS; i++) {
 		if ((way->thrown & kept) >> i & 1)
 			link->thrown = (uint8_t)i;
@@ -51,7 +51,7 @@ static void way_step(const struct eval *eval, struct way_in *way,
 		uint8_t to = eval_register_of(&instruction->operands[0]);
 		uint8_t from = eval_register_of(&instruction->operands[1]);
 
-		if (to != CALL_NO_REGISTER && from != CALL_NO_REGISTER) {
+		if (to != ABI_NO_REGISTER && from != ABI_NO_REGISTER) {
 			frame |= (way->frame >> from & 1) << to;
 			thrown |= (way->thrown >> from & 1) << to;
 		}

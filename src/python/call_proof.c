@@ -43,7 +43,7 @@ static uint8_t register_best(uint16_t candidates)
 		if (candidates >> PREFERRED[i] & 1)
 			return PREFERRED[i];
 	}
-	return CALL_NO_REGISTER;
+	return ABI_NO_REGISTER;
 }
 
 /* Which registers keep their distance from the instruction pointer the frame has stored. */
@@ -77,19 +77,19 @@ static void proof_conclude(struct call_proof *proof)
 	if (proof->agreed < CALL_PROOF_HITS)
 		return;
 	/* More different functions are waited for, not for ever: a loop of one has no others. */
-	if (proof->site.ip_register == CALL_NO_REGISTER && proof->ip_registers &&
+	if (proof->site.ip_register == ABI_NO_REGISTER && proof->ip_registers &&
 	    proof->ip_count < CALL_PROOF_IPS && proof->agreed < 8 * CALL_PROOF_HITS)
 		return;
-	if (proof->site.frame_register == CALL_NO_REGISTER ||
+	if (proof->site.frame_register == ABI_NO_REGISTER ||
 	    !(proof->frame_registers >> proof->site.frame_register & 1))
 		proof->site.frame_register = register_best(proof->frame_registers);
 	/* What the code has told needs no more than not to be contradicted. */
-	if (proof->site.ip_register != CALL_NO_REGISTER &&
+	if (proof->site.ip_register != ABI_NO_REGISTER &&
 	    proof->ip_registers >> proof->site.ip_register & 1)
 		goto proven;
 	proof->site.ip_register = proof->ip_count >= CALL_PROOF_IPS ?
 					  register_best(proof->ip_registers) :
-					  CALL_NO_REGISTER;
+					  ABI_NO_REGISTER;
 proven:
 	proof->site.proven = 1;
 	proof->verdict = CALL_PROOF_PROVEN;
@@ -107,7 +107,7 @@ static uint64_t enter_hit(struct call_proof *proof, const struct record_call_pro
 	 * In a sub-interpreter's frame, the thread state that is found is the first interpreter's: the
 	 * register the code has told then holds a frame, with a code object, of which it knows nothing.
 	 */
-	if (proof->site.frame_register != CALL_NO_REGISTER && frame != hit->current_frame &&
+	if (proof->site.frame_register != ABI_NO_REGISTER && frame != hit->current_frame &&
 	    !proof->site.before_link)
 		return frame;
 	proof->frame_registers &= registers_equal(hit, frame);
@@ -145,7 +145,7 @@ static uint64_t leave_hit(struct call_proof *proof, const struct record_call_pro
 {
 	uint16_t equal = frame ? registers_equal(hit, frame) & proof->frame_registers : 0;
 
-	if (proof->site.frame_register != CALL_NO_REGISTER)
+	if (proof->site.frame_register != ABI_NO_REGISTER)
 		return leave_hinted_hit(proof, hit, frame);
 	if (!equal) {
 		/* A frame that was running unseen, or the interpreter's own, which nobody enters. */

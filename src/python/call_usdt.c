@@ -99,10 +99,10 @@ static int site_add(struct usdt *usdt, const struct usdt_probe *probe, uint64_t 
 		.semaphore_offset = counter_offset,
 		.site = {
 			.kind = probe->kind,
-			.frame_register = CALL_NO_REGISTER,
-			.ip_register = CALL_NO_REGISTER,
-			.result_register = CALL_NO_REGISTER,
-			.throw_register = CALL_NO_REGISTER,
+			.frame_register = ABI_NO_REGISTER,
+			.ip_register = ABI_NO_REGISTER,
+			.result_register = ABI_NO_REGISTER,
+			.throw_register = ABI_NO_REGISTER,
 			.check_exception = probe->kind == CALL_LEAVE,
 		},
 	};

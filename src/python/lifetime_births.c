@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pybpfprof/abi.h"
 #include "python/call_dispatch_graph.h"
 #include "python/lifetime_code.h"
 #include "python/lifetime_work.h"
@@ -35,11 +34,6 @@ struct holding {
 	bool reached;
 };
 
-struct instruction {
-	ZydisDecodedInstruction head;
-	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-};
-
 struct finding {
 	const struct module *module;
 	struct graph *no_memory; /* PyErr_NoMemory() */
@@ -51,7 +45,7 @@ struct finding {
 	struct lifetime_births *out;
 };
 
-static bool instruction_at(struct finding *finding, uint32_t node, struct instruction *out)
+static bool instruction_at(struct finding *finding, uint32_t node, struct code_instruction *out)
 {
 	return graph_decode(finding->graph, node, &out->head, out->operands);
 }
@@ -60,7 +54,7 @@ static uint16_t register_bit(ZydisRegister reg)
 {
 	const uint8_t number = work_register(reg);
 
-	return number == WORK_NO_REGISTER ? 0 : (uint16_t)(1u << number);
+	return number == ABI_NO_REGISTER ? 0 : (uint16_t)(1u << number);
 }
 
 /* ---- what is where ---- */
@@ -76,7 +70,7 @@ static struct holding holding_behind(struct finding *finding, uint32_t node,
 {
 	const uint16_t writes = graph_node(finding->graph, node)->writes;
 	struct holding behind = *before;
-	struct instruction instruction;
+	struct code_instruction instruction;
 	uint16_t from, to;
 
 	behind.type &= ~writes;
@@ -152,7 +146,7 @@ static bool operand_reads(const ZydisDecodedOperand *operand, uint16_t registers
 static bool is_items_read(struct finding *finding, uint32_t node)
 {
 	const uint16_t held = finding->holdings[node].items;
-	struct instruction instruction;
+	struct code_instruction instruction;
 
 	if (!held || !instruction_at(finding, node, &instruction))
 		return false;
@@ -175,17 +169,17 @@ static bool is_items_read(struct finding *finding, uint32_t node)
 
 /* An address, by a register: the object, or what comes before it for the collector and others. */
 struct base {
-	uint8_t number; /* WORK_NO_REGISTER: none */
+	uint8_t number; /* ABI_NO_REGISTER: none */
 	uint8_t before; /* bytes from it to the object */
 };
 
 /* mov %type,8(%base), or so many words further. */
 static struct base stored_into(struct finding *finding, uint32_t node)
 {
-	static const struct base none = { .number = WORK_NO_REGISTER };
+	static const struct base none = { .number = ABI_NO_REGISTER };
 	const uint16_t types = finding->holdings[node].type;
 	const ZydisDecodedOperand *operands;
-	struct instruction instruction;
+	struct code_instruction instruction;
 	struct base base;
 	int64_t before;
 
@@ -202,7 +196,7 @@ static struct base stored_into(struct finding *finding, uint32_t node)
 		return none;
 	base.number = work_register(operands[0].mem.base);
 	base.before = (uint8_t)before;
-	if (base.number == WORK_NO_REGISTER || base.number == STACK_POINTER ||
+	if (base.number == ABI_NO_REGISTER || base.number == STACK_POINTER ||
 	    types >> base.number & 1)
 		return none;
 	return base;
@@ -214,7 +208,7 @@ static uint8_t lowest(uint16_t registers)
 		if (registers >> i & 1)
 			return i;
 	}
-	return LIFETIME_NO_REGISTER;
+	return ABI_NO_REGISTER;
 }
 
 /* The place behind a store. -ENOTSUP: there is none. */
@@ -239,7 +233,7 @@ static int birth_add(struct finding *finding, uint32_t store, const struct base 
 				.object_offset = object->before,
 				.type = lowest(held->type),
 				.items = finding->items_matter ? lowest(held->items) :
-								 LIFETIME_NO_REGISTER,
+								 ABI_NO_REGISTER,
 			};
 			return 0;
 		}
@@ -258,7 +252,7 @@ static int births_add(struct finding *finding)
 		const struct base object = stored_into(finding, i);
 		int err;
 
-		if (object.number == WORK_NO_REGISTER)
+		if (object.number == ABI_NO_REGISTER)
 			continue;
 		graph_set_add(&finding->stores, i);
 		err = birth_add(finding, i, &object);

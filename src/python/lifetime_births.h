@@ -19,7 +19,7 @@ struct lifetime_birth {
 	uint8_t object; /* what lies `object_offset` bytes before it */
 	uint8_t object_offset;
 	uint8_t type;
-	uint8_t items; /* how many items were asked for; LIFETIME_NO_REGISTER: none ever are */
+	uint8_t items; /* how many items were asked for; ABI_NO_REGISTER: none ever are */
 };
 
 struct lifetime_births {

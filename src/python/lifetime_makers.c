@@ -253,7 +253,7 @@ static int naming_use(const struct naming *naming, const struct code_instruction
 	    operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER)
 		return 0;
 	number = work_register(operands[0].reg.value);
-	return number == WORK_NO_REGISTER ? 0 : register_follow(naming->search, behind, number);
+	return number == ABI_NO_REGISTER ? 0 : register_follow(naming->search, behind, number);
 }
 
 /* The instruction that ends with the four bytes at `at`: from the longest that it can be on. */

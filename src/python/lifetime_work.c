@@ -33,7 +33,7 @@ uint8_t work_register(ZydisRegister reg)
 	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 
 	if (whole < ZYDIS_REGISTER_RAX || whole > ZYDIS_REGISTER_R15)
-		return WORK_NO_REGISTER;
+		return ABI_NO_REGISTER;
 	return (uint8_t)(whole - ZYDIS_REGISTER_RAX);
 }
 
@@ -75,7 +75,7 @@ static bool is_type(const struct tracking *tracking, const ZydisDecodedOperand *
 	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER)
 		return spill_find(tracking, operand) < tracking->spill_count;
 	number = work_register(operand->reg.value);
-	return number != WORK_NO_REGISTER && tracking->in[number];
+	return number != ABI_NO_REGISTER && tracking->in[number];
 }
 
 static void field_see(struct tracking *tracking, int64_t offset)
@@ -95,7 +95,7 @@ static void type_move(struct tracking *tracking, const ZydisDecodedOperand *oper
 	const bool is_register = operand->type == ZYDIS_OPERAND_TYPE_REGISTER;
 	const uint8_t number = work_register(is_register ? operand->reg.value : operand->mem.base);
 
-	if (number == WORK_NO_REGISTER)
+	if (number == ABI_NO_REGISTER)
 		return;
 	if (is_register) {
 		tracking->in[number] = true;
@@ -118,7 +118,7 @@ static void operand_write(struct tracking *tracking, const ZydisDecodedOperand *
 	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER)
 		return;
 	number = work_register(operand->reg.value);
-	if (number == WORK_NO_REGISTER)
+	if (number == ABI_NO_REGISTER)
 		return;
 	tracking->in[number] = false;
 	tracking->stack_moved |= number == STACK_POINTER;
@@ -139,7 +139,7 @@ static void tracking_step(struct tracking *tracking, const struct code_instructi
 		    operand->mem.type != ZYDIS_MEMOP_TYPE_MEM)
 			continue;
 		number = work_register(operand->mem.base);
-		if (number != WORK_NO_REGISTER && tracking->in[number])
+		if (number != ABI_NO_REGISTER && tracking->in[number])
 			field_see(tracking, operand->mem.disp.value);
 	}
 	for (size_t i = 0; i < instruction->head.operand_count; i++) {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pybpfprof/abi.h"
 #include "python/lifetime_code.h"
 
 enum work {
@@ -37,8 +38,7 @@ static inline bool work_reads_flags(int64_t offset)
 	return offset >= WORK_FLAGS && offset < WORK_DOC;
 }
 
-/* The number of the 64-bit general register that this is one or a part of. */
-enum { WORK_NO_REGISTER = 0xff };
+/* The number of the 64-bit general register that this is one or a part of; ABI_NO_REGISTER. */
 uint8_t work_register(ZydisRegister reg);
 
 #endif

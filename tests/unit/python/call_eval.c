@@ -105,7 +105,7 @@ struct expected {
 	uint8_t check_exception;
 };
 
-enum { NONE = CALL_NO_REGISTER };
+enum { NONE = ABI_NO_REGISTER };
 
 static const struct call_plan_site *site_at(const struct made *made, uint64_t offset)
 {
@@ -137,7 +137,7 @@ static void expect_sites(const char *flags, const struct expected *expected, siz
 			     flags, expected[i].label, site->site.result_register);
 		cr_expect_eq(site->site.check_exception, expected[i].check_exception, "%s: %s",
 			     flags, expected[i].label);
-		cr_expect_eq(site->site.ip_register, CALL_NO_REGISTER);
+		cr_expect_eq(site->site.ip_register, ABI_NO_REGISTER);
 		cr_expect_eq(site->site.proven, 0);
 		cr_expect_eq(site->semaphore_offset, 0);
 	}
@@ -304,7 +304,7 @@ static void expect_interpreter(const struct python_row *row)
 		entries += site->site.kind == CALL_ENTER;
 		exits += site->site.kind == CALL_LEAVE;
 		if (site->site.kind == CALL_LEAVE)
-			cr_expect((site->site.result_register == CALL_NO_REGISTER) ==
+			cr_expect((site->site.result_register == ABI_NO_REGISTER) ==
 					  site->site.check_exception,
 				  "%s: site %zu tells exceptions in one way", row->name, i);
 	}

@@ -11,10 +11,10 @@ enum { RBX = 3, RSP = 4, RBP = 5, R12 = 12, R13 = 13 };
 
 static const struct call_site entering = {
 	.kind = CALL_ENTER,
-	.frame_register = CALL_NO_REGISTER,
-	.ip_register = CALL_NO_REGISTER,
-	.result_register = CALL_NO_REGISTER,
-	.throw_register = CALL_NO_REGISTER,
+	.frame_register = ABI_NO_REGISTER,
+	.ip_register = ABI_NO_REGISTER,
+	.result_register = ABI_NO_REGISTER,
+	.throw_register = ABI_NO_REGISTER,
 };
 
 static struct call_site leaving(void)
@@ -76,7 +76,7 @@ Test(call_proof, one_function_alone_tells_no_register_from_a_constant)
 	}
 	cr_expect_eq(proof.verdict, CALL_PROOF_PROVEN);
 	cr_expect_eq(proof.site.frame_register, RBX);
-	cr_expect_eq(proof.site.ip_register, CALL_NO_REGISTER);
+	cr_expect_eq(proof.site.ip_register, ABI_NO_REGISTER);
 }
 
 Test(call_proof, an_entry_whose_frame_is_in_no_register_is_disproved)

@@ -83,7 +83,7 @@ static void expect_sites(struct made *made, const struct expected *expected, siz
 			     expected[i].counter ? label_offset(made, expected[i].counter) : 0,
 			     "%s", expected[i].label);
 		cr_expect_eq(site->site.kind, expected[i].kind, "%s", expected[i].label);
-		cr_expect_eq(site->site.frame_register, CALL_NO_REGISTER);
+		cr_expect_eq(site->site.frame_register, ABI_NO_REGISTER);
 		cr_expect_eq(site->site.check_exception, leaves, "%s", expected[i].label);
 		cr_expect_eq(site->site.proven, 0);
 		cr_expect_str_eq(site->name, leaves ? "function__return" : "function__entry");

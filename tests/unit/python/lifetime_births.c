@@ -6,41 +6,13 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "pybpfprof/abi.h"
 #include "python/lifetime_births.h"
+#include "unit/python/library.h"
 
-enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R12 = 12, R13, R14, NONE = LIFETIME_NO_REGISTER };
-
-/* The library, as a module. */
-static void library_open(int form, struct module *module)
-{
-	struct python_process python = { 0 };
-	char command[1024];
-	int err;
-
-	snprintf(python.binary_open, sizeof(python.binary_open), "/tmp/pybpfprof-%d-births-%d.so",
-		 getpid(), form);
-	snprintf(command, sizeof(command),
-		 "gcc -shared -nostdlib -DFORM=%d -Wl,--no-relax -o '%s' "
-		 "tests/unit/python/targets/births.S 2>/dev/null",
-		 form, python.binary_open);
-	if (system(command) != 0)
-		cr_skip_test("cannot be built here");
-	err = module_open_python(&python, module);
-	unlink(python.binary_open);
-	cr_assert_eq(err, 0, "%d", err);
-}
-
-static uint64_t address_of(const struct module *module, const char *name)
-{
-	struct elf_symbol symbol = { .name = name };
-
-	cr_assert_eq(module_symbols_find(module, true, &symbol, 1), 1u, "%s", name);
-	return symbol.address;
-}
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R12 = 12, R13, R14, NONE = ABI_NO_REGISTER };
 
 /* ---- found ---- */
 
@@ -97,7 +69,7 @@ static void expect_place(const struct module *module, const struct lifetime_birt
 	char symbol[64];
 
 	snprintf(symbol, sizeof(symbol), "place_%s", place->where);
-	birth = birth_at(births, address_of(module, symbol));
+	birth = birth_at(births, library_address(module, symbol));
 	cr_expect_not_null(birth, "%s", place->where);
 	if (!birth)
 		return;
@@ -112,14 +84,14 @@ Test(lifetime_births, places_are_found_with_what_lies_in_which_register)
 {
 	struct module module;
 
-	library_open(0, &module);
+	library_open("births", 0, &module);
 	for (size_t i = 0; i < sizeof(FOUND) / sizeof(FOUND[0]); i++) {
 		const char *name = FOUND[i].function;
 		struct lifetime_births births;
 		size_t count = 0;
 
-		cr_expect_eq(lifetime_births_find(&module, address_of(&module, name), &births), 0,
-			     "%s", name);
+		cr_expect_eq(lifetime_births_find(&module, library_address(&module, name), &births),
+			     0, "%s", name);
 		for (; count < LIFETIME_BIRTHS_MAX && FOUND[i].places[count].where; count++)
 			expect_place(&module, &births, &FOUND[i].places[count]);
 		cr_expect_eq(births.count, count, "%s: %zu", name, births.count);
@@ -177,13 +149,13 @@ Test(lifetime_births, nothing_is_found_that_cannot_be_shown)
 {
 	struct module module;
 
-	library_open(0, &module);
+	library_open("births", 0, &module);
 	for (size_t i = 0; i < sizeof(NOT_FOUND) / sizeof(NOT_FOUND[0]); i++) {
 		struct lifetime_births births;
 
-		cr_expect_eq(
-			lifetime_births_find(&module, address_of(&module, NOT_FOUND[i]), &births),
-			-ENOTSUP, "%s", NOT_FOUND[i]);
+		cr_expect_eq(lifetime_births_find(&module, library_address(&module, NOT_FOUND[i]),
+						  &births),
+			     -ENOTSUP, "%s", NOT_FOUND[i]);
 		cr_expect_eq(births.count, 0u, "%s: %zu", NOT_FOUND[i], births.count);
 	}
 	module_close(&module);
@@ -194,8 +166,8 @@ Test(lifetime_births, without_the_name_of_the_one_way_out_nothing_is_known)
 	struct lifetime_births births;
 	struct module module;
 
-	library_open(1, &module);
-	cr_expect_eq(lifetime_births_find(&module, address_of(&module, "proper"), &births),
+	library_open("births", 1, &module);
+	cr_expect_eq(lifetime_births_find(&module, library_address(&module, "proper"), &births),
 		     -ENOTSUP);
 	cr_expect_eq(births.count, 0u);
 	module_close(&module);
@@ -207,7 +179,7 @@ Test(lifetime_births, addresses_outside_the_file_are_nothing_to_read)
 	static const uint64_t ADDRESSES[] = { 0, 8, 1ull << 40, UINT64_MAX };
 	struct module module;
 
-	library_open(0, &module);
+	library_open("births", 0, &module);
 	for (size_t i = 0; i < sizeof(ADDRESSES) / sizeof(ADDRESSES[0]); i++) {
 		struct lifetime_births births;
 

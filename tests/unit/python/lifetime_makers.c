@@ -5,39 +5,9 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "python/lifetime_makers.h"
-
-/* The library of targets/makers.S, as a module. */
-static void library_open(int form, struct module *module)
-{
-	struct python_process python = { 0 };
-	char command[1024];
-	int err;
-
-	snprintf(python.binary_open, sizeof(python.binary_open), "/tmp/pybpfprof-%d-makers-%d.so",
-		 getpid(), form);
-	snprintf(command, sizeof(command),
-		 "gcc -shared -nostdlib -DFORM=%d -Wl,--no-relax -o '%s' "
-		 "tests/unit/python/targets/makers.S 2>/dev/null",
-		 form, python.binary_open);
-	if (system(command) != 0)
-		cr_skip_test("cannot be built here");
-	err = module_open_python(&python, module);
-	unlink(python.binary_open);
-	cr_assert_eq(err, 0, "%d", err);
-}
-
-static uint64_t address_of(const struct module *module, const char *name)
-{
-	struct elf_symbol symbol = { .name = name };
-
-	cr_assert_eq(module_symbols_find(module, true, &symbol, 1), 1u, "%s", name);
-	return symbol.address;
-}
+#include "unit/python/library.h"
 
 static bool has(const struct lifetime_makers *makers, uint64_t address)
 {
@@ -75,13 +45,13 @@ Test(lifetime_makers, copies_are_found_where_comparisons_lead_to)
 		struct module module;
 		uint64_t generic;
 
-		library_open(CASES[i].form, &module);
-		generic = address_of(&module, "PyType_GenericAlloc");
+		library_open("makers", CASES[i].form, &module);
+		generic = library_address(&module, "PyType_GenericAlloc");
 		cr_assert_eq(lifetime_makers_find(&module, generic, 0, &makers), 0, "%s",
 			     CASES[i].what);
 		cr_expect(has(&makers, generic), "%s", CASES[i].what);
 		if (CASES[i].copy)
-			cr_expect(has(&makers, address_of(&module, CASES[i].copy)), "%s",
+			cr_expect(has(&makers, library_address(&module, CASES[i].copy)), "%s",
 				  CASES[i].what);
 		cr_expect_eq(makers.count, CASES[i].copy ? 2u : 1u, "%s: %zu", CASES[i].what,
 			     makers.count);
@@ -100,14 +70,14 @@ Test(lifetime_makers, what_makes_modules_is_followed_to_who_does_the_work)
 	struct module module;
 	uint64_t generic;
 
-	library_open(0, &module);
-	generic = address_of(&module, "PyType_GenericAlloc");
-	cr_assert_eq(
-		lifetime_makers_find(&module, generic, address_of(&module, "module_new"), &makers),
-		0);
+	library_open("makers", 0, &module);
+	generic = library_address(&module, "PyType_GenericAlloc");
+	cr_assert_eq(lifetime_makers_find(&module, generic, library_address(&module, "module_new"),
+					  &makers),
+		     0);
 	cr_expect_eq(makers.count, 2u, "%zu", makers.count);
 	cr_expect(has(&makers, generic));
-	cr_expect(has(&makers, address_of(&module, "copy")));
+	cr_expect(has(&makers, library_address(&module, "copy")));
 	module_close(&module);
 }
 
@@ -118,12 +88,12 @@ Test(lifetime_makers, a_function_that_leads_on_is_none_itself)
 	struct module module;
 	uint64_t generic;
 
-	library_open(0, &module);
-	generic = address_of(&module, "leading");
+	library_open("makers", 0, &module);
+	generic = library_address(&module, "leading");
 	cr_assert_eq(lifetime_makers_find(&module, generic, 0, &makers), 0);
 	cr_expect_eq(makers.count, 1u, "%zu", makers.count);
-	cr_expect(has(&makers, address_of(&module, "copy")));
-	generic = address_of(&module, "get");
+	cr_expect(has(&makers, library_address(&module, "copy")));
+	generic = library_address(&module, "get");
 	cr_assert_eq(lifetime_makers_find(&module, generic, 0, &makers), 0);
 	cr_expect_eq(makers.count, 1u, "%zu", makers.count);
 	cr_expect(has(&makers, generic));
@@ -136,7 +106,7 @@ Test(lifetime_makers, addresses_outside_the_file_are_nothing_to_read)
 	struct lifetime_makers makers;
 	struct module module;
 
-	library_open(1, &module);
+	library_open("makers", 1, &module);
 	cr_assert_eq(lifetime_makers_find(&module, UINT64_MAX - 3, UINT64_MAX, &makers), 0);
 	cr_expect_eq(makers.count, 1u);
 	cr_expect_eq(makers.calling, 0u);

@@ -214,7 +214,7 @@ static void birth_count(struct counted *counted, const struct memory_probe *prob
 	if (register_of(registers, probe->type_register) != counted->type)
 		return;
 	counted->entered++;
-	if (probe->items_register != LIFETIME_NO_REGISTER)
+	if (probe->items_register != ABI_NO_REGISTER)
 		items = register_of(registers, probe->items_register);
 	counted->made +=
 		word_of(counted->planned->child.pid, object + OBJECT_TYPE) == counted->type &&
